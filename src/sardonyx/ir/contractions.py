@@ -13,8 +13,9 @@ from sardonyx.ir.meaning import pad
 Array = np.ndarray[Any, Any]
 
 
-def dot(a: Array, b: Array, *, dtype: dt.DType) -> Array:
+def dot(a: Array, b: Array, *, dtype: dt.DType, exact: bool = False) -> Array:
     """Batched matrix product a[..., m, k] @ b[..., k, n], accumulated in float64 or the integer `dtype`."""
+    del exact
     wide = np.float64 if dtype.is_float else dtype.numpy
     return np.asarray(np.matmul(a.astype(wide), b.astype(wide)), dtype=dtype.numpy)
 

@@ -311,8 +311,11 @@ class Value:
         shape = (*self.shape[:axis], *index.shape, *self.shape[axis + 1 :])
         return make("gather", (self, index), {"axis": axis}, self.dtype, shape)
 
-    def dot(self, other: Value, dtype: DType | None = None) -> Value:
-        """Batched matrix product [..., m, k] @ [..., k, n]; leading axes broadcast."""
+    def dot(self, other: Value, dtype: DType | None = None, *, exact: bool = False) -> Value:
+        """Batched matrix product [..., m, k] @ [..., k, n]; leading axes broadcast.
+
+        An `exact` one is off by no more than sums of single products are, where others may be transformed.
+        """
         a = self.reshape((1,) * (other.rank - self.rank) + self.shape)
         b = other.reshape((1,) * (self.rank - other.rank) + other.shape)
         told = "cannot multiply {} by {}: inner sizes of a matrix product differ"
@@ -321,7 +324,8 @@ class Value:
         must_equal(a.shape[-1], b.shape[-2], told, self.shape, other.shape)
         batch = broadcast_shape(a.shape[:-2], b.shape[:-2], self.shape)
         dtype = dtype or self.dtype
-        return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
+        attrs = {"dtype": dtype, "exact": True} if exact else {"dtype": dtype}
+        return make("dot", (a, b), attrs, dtype, (*batch, a.shape[-2], b.shape[-1]))
 
     def result(self, index: int) -> Value:
         """One result of a many-result operator."""

@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 import sardonyx
+from tests.tolerance import MATRIX_BOUNDS
 
 RNG = np.random.default_rng(0)
 
@@ -67,3 +68,12 @@ def test_transforms_of_lines(length: int, axis: int) -> None:
     (y,) = made.run(None, {"x": x})
     exact = parts(np.fft.rfft(x[..., 0].astype(np.float64), axis=axis))
     np.testing.assert_allclose(y, exact, atol=3e-6 * length)
+
+
+@pytest.mark.parametrize("length", [16, 60, 250, 300])
+def test_products_with_a_matrix_of_turns_keep_what_single_sums_do(length: int) -> None:
+    made = session(f"net (float[N, {length}, 2] x) => (float[N, K, 2] y) {{ y = DFT(x) }}")
+    x = RNG.standard_normal((40, length, 2)).astype(np.float32)
+    exact = parts(np.fft.fft(x[..., 0].astype(np.float64) + 1j * x[..., 1]))
+    (y,) = made.run(None, {"x": x})
+    assert np.sqrt(np.mean((y - exact) ** 2) / np.mean(exact**2)) < MATRIX_BOUNDS["bf16x6"]

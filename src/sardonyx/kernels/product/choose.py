@@ -29,7 +29,7 @@ LEAST_OF_COMPUTED = 16, 16, 16
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a product; None if vectors do."""
     a, b = anchor.args
-    tile = goal.find_matrix(BY_LEFT.get(a.dtype, ""))
+    tile = goal.find_matrix(BY_LEFT.get(a.dtype, ""), everywhere=is_exact(anchor))
     if tile is None:
         return None
     weights = b.data if b.is_numeric_const else None
@@ -44,6 +44,11 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     is_safe = weights is None or not b.dtype.is_float or have_parts(weights)
     return tile if is_safe else None
+
+
+def is_exact(anchor: Value) -> bool:
+    """Whether a product is to be off by no more than sums of single products are."""
+    return bool(anchor.attrs.get("exact", False))
 
 
 def have_parts(weights: np.ndarray) -> bool:

@@ -17,6 +17,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import chosen as on_matrices
+from sardonyx.kernels.product.choose import is_exact
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import SHORT_BYTES
 
@@ -41,7 +42,9 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
     Unknown rows are likely to be few if they are samples, or what a model appends to what it keeps.
     """
     policy = goal.policy
-    if not policy.may_transform or policy.short_weights == "off" or _are_shorter(anchor, goal):
+    if not policy.may_transform or policy.short_weights == "off":
+        return False
+    if is_exact(anchor) or _are_shorter(anchor, goal):
         return False
     a, b = anchor.args
     if a.dtype is not dt.F32 or b.dtype is not dt.F32 or not b.is_numeric_const:

@@ -18,6 +18,7 @@ from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import chosen as chosen_matrix
+from sardonyx.kernels.product.choose import is_exact
 from sardonyx.kernels.tiles.shape import TileShape
 
 _LEAST_ROWS, _LEAST_ROWS_TWICE = 64, 96
@@ -48,7 +49,7 @@ class Least:
 def levels(anchor: Value, goal: Goal) -> int:
     """How often, 0 to 2, a product may and should be computed so, if it has the rows."""
     policy = goal.policy
-    if anchor.prim != "dot" or not policy.may_transform or policy.strassen == "off":
+    if anchor.prim != "dot" or not policy.may_transform or policy.strassen == "off" or is_exact(anchor):
         return 0
     a, b = anchor.args
     if a.dtype is not dt.F32 or b.dtype is not dt.F32 or not b.is_numeric_const:

@@ -98,7 +98,7 @@ def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Valu
         matrix = matrix * weights.reshape((n, 1, 1))
     depth = kept * parts
     z = y.reshape((*x.shape[:-2], depth)) if x.rank > 2 else y.reshape((1, depth))
-    z = z.dot(matrix.reshape((depth, matrix.shape[-1])))
+    z = z.dot(matrix.reshape((depth, matrix.shape[-1])), exact=True)
     return z.reshape((*x.shape[:-2], bins, 1 if real else 2))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim, symbol
+from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.kernels.product.choose import chosen
@@ -25,6 +26,15 @@ def product(m: Dim, k: int, n: int, worst: float = 1.0) -> Value:
 def test_precision_decides(precision: str, name: str | None) -> None:
     tile = chosen(product(128, 768, 768), Goal(AMX, Policy(precision)))
     assert (tile and tile.name) == name
+
+
+def test_an_exact_product_is_off_by_no_more_than_single_sums_are() -> None:
+    a, b = product(128, 768, 768).args
+    tiles = {
+        precision: chosen(a.dot(b, exact=True), Goal(AMX, Policy(precision))) for precision in PRECISIONS
+    }
+    names = {precision: tile and tile.name for precision, tile in tiles.items()}
+    assert names == {"fp32": "bf16x6", "bf16": "bf16", "strict": None}
 
 
 def test_what_serves_more_than_constant_weights_is_asked_for() -> None:

@@ -134,3 +134,9 @@ def test_all_rows_of_large_weights_are_looked_at() -> None:
     w = weights(700, 300)
     w[699, 299] = np.nan
     assert not is_near(w)
+
+
+def test_an_exact_product_reads_its_weights_as_they_are() -> None:
+    a, b = product(weights(), 1).args
+    assert is_chosen(a.dot(b))
+    assert not is_chosen(a.dot(b, exact=True))

@@ -156,3 +156,9 @@ def test_what_differs_from_the_next_two_panels_or_quarters_is_summed_once() -> N
     quarters[192:288] *= 5
     assert balanced_levels(panels, SHAPE) == 1
     assert balanced_levels(quarters, SHAPE) == 1
+
+
+def test_an_exact_product_is_none() -> None:
+    a, b = product(weights()).args
+    assert levels(a.dot(b), Goal(V4)) > 0
+    assert levels(a.dot(b, exact=True), Goal(V4)) == 0
