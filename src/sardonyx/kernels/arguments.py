@@ -13,8 +13,9 @@ class Gemm(IntEnum):
 
     C[b0, b1, m, n] = sum over k of A[b0, b1, m, k] * B[b0, b1, k, n]; a batch stride 0 broadcasts.
     `sdx_gemm_*` reads B as laid out by `pack_b` (batch strides count its elements) and ignores B_K and B_N.
-    With an EPILOGUE (else 0) C and the words from FINISH on are not read; the epilogue's own words follow at
-    EPILOGUE_WORDS, and it is called per tile with coords = [b0 * BATCH1 + b1, m, n].
+    With an EPILOGUE (else 0) the words from FINISH on are not read, and C, if not 0, is what the epilogue
+    stores at the same places, so that it can be asked for; the epilogue's own words follow at EPILOGUE_WORDS,
+    and it is called per tile with coords = [b0 * BATCH1 + b1, m, n].
     With FINISH = 1: C = min(max(sum + BIAS[n] + RESIDUAL[b0, b1, m, n], LOW), HIGH), where BIAS and RESIDUAL
     may be 0, LOW and HIGH are bits of the element type; NaN stays NaN.
     L2_BYTES is the size of the cache for which blocks are cut.

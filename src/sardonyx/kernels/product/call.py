@@ -137,18 +137,29 @@ def _end_words(kernel: Kernel, dtype: DType, emissions: Emissions) -> EndWords:
     row, column = kernel.outer[-2:]
     if finish is None or finish.to.factor(column) != 1:
         end, ir = emissions.call(kernel)
-        return EndWords({Gemm.EPILOGUE: Entry(end.symbol)}, end.words, {end.symbol: ir})
-    store = kernel.body[0]
-    assert isinstance(store, Store)
-    words: dict[int, Argument] = {Gemm.C: Address(store.buffer.key, finish.to.const)}
-    words[Gemm.C_M] = finish.to.factor(row)
+        words = {Gemm.EPILOGUE: Entry(end.symbol), **_result(kernel, dtype)}
+        return EndWords(words, end.words, {end.symbol: ir})
+    words = _result(kernel, dtype)
     batch = _batch(kernel)
-    for position, axis in enumerate(batch):
-        words[Gemm.C_BATCH0 + position] = finish.to.factor(axis) if axis else 0
     first, second = (axis or Axis("none", 1) for axis in batch)
     for position, word in enumerate(finish.words(dtype, (first, second, row))):
         words[Gemm.FINISH + position] = word
     return EndWords(words)
+
+
+def _result(kernel: Kernel, dtype: DType) -> dict[int, Argument]:
+    """Where results go, if they lie as sums of that type do; nothing otherwise."""
+    *_, store = kernel.body
+    row, column = kernel.outer[-2:]
+    if not isinstance(store, Store) or store.picks or store.at.factor(column) != 1:
+        return {}
+    if store.buffer.dtype.size_bytes != dtype.size_bytes:
+        return {}
+    words: dict[int, Argument] = {Gemm.C: Address(store.buffer.key, store.at.const)}
+    words[Gemm.C_M] = store.at.factor(row)
+    for position, axis in enumerate(_batch(kernel)):
+        words[Gemm.C_BATCH0 + position] = store.at.factor(axis) if axis else 0
+    return words
 
 
 def _plan(kernel: Kernel, inner: Axis, end: EndWords) -> str:

@@ -183,7 +183,8 @@ class MatrixBlock(Block):
     def _expect(self, c: V, residual: V, rows: V) -> None:
         """Ask for the rows of C that a tile goes to, and for what is added: they come while it is summed."""
         f = self.f
-        stored = f.select(f.binary("and", self.last, self.end.unfused), rows, int_(0))
+        somewhere = f.icmp("ne", f.word(self.args, Gemm.C, "ptr"), V("null", "ptr"))
+        stored = f.select(f.binary("and", self.last, somewhere), rows, int_(0))
         added = f.select(self.end.has_residual, stored, int_(0))
         behind = f.mul(f.sub(self.columns, int_(1)), int_(self.shape.element))
         for at, count, stride in ((c, stored, self.c_row), (residual, added, self.residual_row)):

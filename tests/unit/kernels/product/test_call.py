@@ -61,6 +61,15 @@ def test_another_end_is_a_function() -> None:
     (symbol,) = modules
     assert call.words[Gemm.EPILOGUE] == Entry(symbol)
     assert len(call.words) > Gemm.EPILOGUE_WORDS, "its own words follow"
+    assert isinstance(call.words[Gemm.C], Address), "results that lie as sums do may be asked for"
+    assert word(call, Gemm.C_M, Gemm.C_BATCH0, Gemm.C_BATCH1) == [5, 0, 0]
+
+
+@pytest.mark.parametrize("to", [dt.F16, dt.F64, dt.BOOL])
+def test_results_of_other_sizes_than_sums_are_not_asked_for(to: dt.DType) -> None:
+    a, w = x(N, 6), const(np.ones((6, 5), np.float32))
+    call, _ = call_of(a.dot(w).exp().cast(to), a)
+    assert call.words[Gemm.C] == 0
 
 
 def test_an_operand_is_read_as_it_lies() -> None:
