@@ -22,7 +22,10 @@ from sardonyx.kernels.library import (
     winograd,
 )
 from sardonyx.kernels.short.choose import SIDE_BY_SIDE
+from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.parts import PARTS
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
+from sardonyx.kernels.winograd.scheme import on_registers
 
 
 def shared_modules(level: Target) -> Mapping[str, Shared]:
@@ -36,7 +39,8 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
             kernels |= matrix_attention(tile, _usual(level, tile))
     if level.matrices:
         kernels |= short(SIDE_BY_SIDE)
-    for scheme in SCHEMES:
+    exact = (tile for tile in level.matrices if MatrixShape(tile).planes == PARTS)
+    for scheme in (*SCHEMES, *(scheme for tile in exact for scheme in on_registers(tile))):
         kernels |= winograd(scheme)
     for turn in turns(level):
         kernels |= moving(turn)

@@ -54,8 +54,27 @@ def _part(operand: str, number: int, goal: Goal) -> str:
 
 
 def winograd(scheme: Scheme) -> Mapping[str, Shared]:
-    """The module with `sdx_winograd_{scheme.name}`, which needs those of `contraction`, by name."""
-    return {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme))}
+    """The module with `sdx_winograd_{scheme.name}`, which needs those of `contraction`, by name.
+
+    With matrix registers that of their micro-kernels too.
+    """
+    if not scheme.tile:
+        return {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme))}
+    own = {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme), scheme.tile.features)}
+    return {**own, **cutting(scheme.tile)}
+
+
+def cutting(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The module with the micro-kernels on matrix registers that cut their operands, by name."""
+    return {f"cutting {tile.operand} {tile.name}": Shared(partial(cutting_ir, tile), tile.features)}
+
+
+@cache
+def cutting_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `cutting`."""
+    from sardonyx.kernels.tiles.cutting import define_all
+
+    return _beside(lambda module, goal, tile: define_all(module, tile), "cut", goal, tile)
 
 
 @cache

@@ -9,6 +9,7 @@ import math
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.scheme import Scheme
 
@@ -23,6 +24,10 @@ _MOST_TILES = 56
 
 _PANELS_BESIDE = 4
 """Panels that are worked on together where transformed tiles do not stay in L2 from one to the next."""
+
+
+_PANELS_OF_REGISTERS = 8
+"""The same where matrix registers multiply, which cut the points of tiles for them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,38 @@ def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blockin
     point_pitch = _odd_lines(-(-channels // shape.block) * shape.block * number)
     tile_pitch = _odd_lines(points * point_pitch)
     product_bytes = product_tile_bytes(points, shape)
-    traffic = Traffic(points * channels * outputs * number, tile_pitch, goal.target.l2_bytes)
-    choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
-    tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
-    panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
-    scratch_bytes = patch_bytes(shape) + tiles * (tile_pitch + panels * product_bytes)
+    weights = math.prod(packed_sizes(channels, outputs, scheme, goal)) if scheme.tile else channels * outputs
+    traffic = Traffic(points * weights * number, tile_pitch, goal.target.l2_bytes)
+    most = -(-outputs // shape.columns)
+    if scheme.tile:
+        matrix = MatrixShape(scheme.tile)
+        tiles, panels = matrix.rows, min(_PANELS_OF_REGISTERS, most)
+        cut_bytes = 2 * cut_step_bytes(matrix) + tiles * _cut_pitch(channels, matrix)
+    else:
+        choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
+        tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
+        panels, cut_bytes = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, most), 0
+    scratch_bytes = patch_bytes(shape) + tiles * (tile_pitch + panels * product_bytes) + cut_bytes
     return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic)
+
+
+def packed_sizes(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> tuple[int, int]:
+    """Channels and outputs of packed weights: whole blocks of outputs, or what fills registers."""
+    block, step = goal.target.channel_block, 1
+    if scheme.tile:
+        matrix = MatrixShape(scheme.tile)
+        block, step = matrix.rows, matrix.k_step
+    return -(-channels // step) * step, -(-outputs // block) * block
+
+
+def cut_step_bytes(matrix: MatrixShape) -> int:
+    """Bytes of the numbers of registers of a step of a panel."""
+    return ACROSS * matrix.planes * matrix.register_bytes
+
+
+def _cut_pitch(channels: int, matrix: MatrixShape) -> int:
+    """Bytes between the numbers of registers of a point of two tiles."""
+    return _odd_lines(-(-channels // matrix.k_step) * matrix.tile.row_bytes * matrix.planes)
 
 
 def product_tile_bytes(points: int, shape: TileShape) -> int:

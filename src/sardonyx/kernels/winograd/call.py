@@ -67,7 +67,7 @@ def winograd_call(
         "conv",
         work=dims.floordiv(anchor.size * (2 * channels * scheme.points), scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
-        arithmetic=str(goal.tile(scheme.operand)),
+        arithmetic=str(scheme.tile or goal.tile(scheme.operand)),
         plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end {_where(end)}",
     )
     return call, end.modules

@@ -20,8 +20,10 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
 from sardonyx.kernels.convolution.choose import cycles_of
 from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
+from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.parts import PARTS
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
-from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.blocking import blocking, packed_sizes
 from sardonyx.kernels.winograd.scheme import LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
 
 DIRECT = None
@@ -55,6 +57,16 @@ _CACHED_BYTES = 8 << 20
 _BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
+_CALL_CYCLES = 250.0
+_STEP_CYCLES = {True: 600.0, False: 500.0}
+"""For a tile of matrix registers, and each step of it: of two registers of rows, or of one.
+
+Those of one wait for the units of vectors, which cut weights.
+"""
+
+_CUT_CYCLES = 0.5
+"""For a number of a point that is cut for matrix registers."""
+
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles; DIRECT for direct sums."""
@@ -74,20 +86,20 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
 def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
     """Lines and pixels as the schemes have them, whose window may lie across."""
     sizes = sizes_of(anchor)
-    if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
+    if schemes and not schemes[0].has_lines and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
         return replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
     return sizes
 
 
 def _asked(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles where its weights allow for any: most convolutions have none, and need not be looked at."""
-    schemes = _schemes(anchor)
+    schemes = _with_registers(_schemes(anchor), goal)
     sizes = _sizes(anchor, schemes)
     forced = _FORCED.get(goal.policy.winograd)
     if forced is None:
         return fastest(sizes, schemes, goal)
     asked = [scheme for scheme in schemes if scheme.outputs == (forced, forced)] or schemes
-    return asked[0] if asked else DIRECT
+    return min(asked, key=lambda scheme: cycles(sizes, scheme, goal)) if asked else DIRECT
 
 
 def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | None:
@@ -107,19 +119,37 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 
 
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
-    """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2."""
+    """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2.
+
+    Both where matrix registers multiply: they have read most weights before others have come.
+    """
     tile = goal.tile(scheme.operand)
-    most = peak(tile, goal)
-    products = sizes.channels * sizes.outputs
     along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
     tiles = sizes.batch * math.prod(step * math.ceil(size / (n * step)) for size, n, step in along)
-    waiting = max(1, _CHAINS / (tiles * tile.vectors))
     transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels / tile.k_step + sizes.outputs) / 16
-    arithmetic = tiles * scheme.points * (products * waiting / (most * _PRODUCTS_PER_CYCLE) + transformed)
     cut = blocking(sizes.channels, sizes.outputs, scheme, goal)
+    if scheme.tile:
+        summed = _on_registers(sizes, tiles, cut.panels, scheme, goal)
+    else:
+        waiting = max(1, _CHAINS / (tiles * tile.vectors))
+        rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE
+        summed = tiles * sizes.channels * sizes.outputs * waiting / rate
+    arithmetic = scheme.points * (summed + tiles * transformed)
     traffic = cut.traffic.bytes_of(tiles, cut.tiles)
     cached = cut.traffic.weight_bytes <= _CACHED_BYTES
-    return max(arithmetic, traffic / _BYTES_PER_CYCLE[cached])
+    memory = traffic / _BYTES_PER_CYCLE[cached]
+    return arithmetic + memory if scheme.tile else max(arithmetic, memory)
+
+
+def _on_registers(sizes: Sizes, tiles: int, together: int, scheme: Scheme, goal: Goal) -> float:
+    """What the products of one point take on matrix registers, with so many panels of weights together."""
+    assert scheme.tile is not None
+    matrix = MatrixShape(scheme.tile)
+    channels, outputs = packed_sizes(sizes.channels, sizes.outputs, scheme, goal)
+    strips, panels = math.ceil(tiles / matrix.rows), outputs // matrix.rows
+    step = _STEP_CYCLES[tiles > strips * scheme.tile.rows]
+    products = strips * panels * (_CALL_CYCLES + channels // matrix.k_step * step)
+    return products + tiles * math.ceil(panels / together) * channels * _CUT_CYCLES
 
 
 def _fits(anchor: Value, goal: Goal) -> bool:
@@ -150,6 +180,14 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
         return tuple(SQUARES.values())
     row = ROWS.get(max(lines, pixels)) if 1 in (lines, pixels) else None
     return (row,) if row else ()
+
+
+def _with_registers(schemes: Sequence[Scheme], goal: Goal) -> Sequence[Scheme]:
+    """Those, and those of floats on matrix registers whose numbers are all of a float, if there are any."""
+    tile = goal.find_matrix("f32", everywhere=True)
+    if tile is None or MatrixShape(tile).planes != PARTS or goal.target.channel_block != tile.rows:
+        return schemes
+    return (*schemes, *(replace(scheme, tile=tile) for scheme in schemes if not scheme.is_whole))
 
 
 def _may_transform(anchor: Value) -> bool:

@@ -11,6 +11,7 @@ from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.matrix import define_matrix_block
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid
 from sardonyx.kernels.winograd.walk import define_block
@@ -24,7 +25,7 @@ def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     weights are then read once, and each thread transforms all tiles for itself.
     """
     shape = TileShape.of(goal, scheme.operand)
-    block = define_block(module, shape, scheme)
+    block = (define_matrix_block if scheme.tile else define_block)(module, shape, scheme)
     f = Function(module, f"sdx_winograd_{scheme.name}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b
+from sardonyx.kernels.winograd.blocking import packed_sizes
 from sardonyx.kernels.winograd.scheme import Scheme
 
 _MOST_PRODUCTS = 1 << 18
@@ -26,15 +27,15 @@ def at_once(scheme: Scheme) -> int:
 def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarray:
     """Transform w[OC, IC, lines, pixels] in double precision and lay it out: [point][panel][IC][columns].
 
-    Points are those of lines times pixels of a tile; panels as in `pack_b`, zero padded to whole blocks of
-    output channels. Integers are exact.
+    Points are those of lines times pixels of a tile; panels as in `pack_b`, zero padded to `packed_sizes`.
+    Integers are exact.
     """
     number = np.dtype(np.int16) if scheme.is_whole else w.dtype
     down, across = (np.array(t.weights, np.float64) for t in (scheme.down, scheme.across))
     both = np.kron(down, across)
     taps = w.astype(number, copy=False).reshape(*w.shape[:2], -1).transpose(2, 1, 0)
-    beside = -w.shape[0] % goal.target.channel_block
-    taps = pack_b(np.pad(taps, ((0, 0), (0, 0), (0, beside))), goal)
+    channels, outputs = packed_sizes(w.shape[1], w.shape[0], scheme, goal)
+    taps = pack_b(np.pad(taps, ((0, 0), (0, channels - w.shape[1]), (0, outputs - w.shape[0]))), goal)
     points = aligned_zeros((len(both), taps.shape[1]), number)
     count = at_once(scheme)
     for at in range(0, taps.shape[1], count):

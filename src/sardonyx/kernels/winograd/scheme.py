@@ -6,8 +6,9 @@ Decides which there are; must not know sizes, machines or kernels.
 from __future__ import annotations
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dtype import DType
+from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.winograd.cook_toom import Transforms, transforms, whole_transforms
 
 LARGEST_SAMPLE = 255
@@ -19,18 +20,21 @@ class Scheme:
     """Tiles of `outputs` lines and pixels under windows of `taps` lines and pixels.
 
     A window of one line is transformed along pixels alone. Samples are floats, or integers of at most
-    LARGEST_SAMPLE; points of integers are multiplied in 16 bits, and summed modulo 2^32.
+    LARGEST_SAMPLE; points of integers are multiplied in 16 bits, and summed modulo 2^32. Those of floats are
+    multiplied by vectors, or by a `tile` of matrix registers.
     """
 
     outputs: tuple[int, int]
     taps: tuple[int, int]
     samples: DType = dt.F32
+    tile: MatrixTile | None = None
 
     @property
     def name(self) -> str:
         """What symbols say, the operands of products last."""
         sizes = "of".join("x".join(map(str, sizes)) for sizes in (self.outputs, self.taps))
-        return "_".join(dict.fromkeys((sizes, self.samples.name, self.operand)))
+        numbers = self.tile.name if self.tile else self.samples.name
+        return "_".join(dict.fromkeys((sizes, numbers, self.operand)))
 
     @property
     def operand(self) -> str:
@@ -95,3 +99,8 @@ ROWS = {taps: Scheme((1, outputs), (1, taps)) for taps, outputs in ((3, 4), (5, 
 FLOATS = (*SQUARES.values(), *ROWS.values())
 WHOLE = tuple(scheme for squares in WHOLE_SQUARES.values() for scheme in squares.values())
 ALL = (*FLOATS, *WHOLE)
+
+
+def on_registers(tile: MatrixTile) -> tuple[Scheme, ...]:
+    """Those of floats whose points a tile of matrix registers multiplies."""
+    return tuple(replace(scheme, tile=tile) for scheme in FLOATS)

@@ -25,17 +25,17 @@ def define_block(module: Module, shape: TileShape, scheme: Scheme) -> str:
 
     Tiles count through all samples, line by line. Both ranges are non-empty. Returns the name.
     """
-    block = _Block(module, shape, scheme)
+    block = Block(module, shape, scheme)
     block.write()
     return block.f.name
 
 
-class _Block:
+class Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
     def __init__(self, module: Module, shape: TileShape, scheme: Scheme) -> None:
         self.shape, self.points = shape, scheme.points
-        self.pick = define_pick(module, shape)
+        self._define_kernels(module)
         self.input_transform = define_input_transform(module, shape, scheme)
         self.output_transform = define_output_transform(module, shape, scheme)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
@@ -43,25 +43,36 @@ class _Block:
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.t0, self.t1, self.p0, self.p1 = self.f.params
 
+    def _define_kernels(self, module: Module) -> None:
+        self.pick = define_pick(module, self.shape)
+
     def write(self) -> None:
+        """Write all of it."""
         f = self.f
         self._load_words()
-        self._make_descriptor()
-        tiles, together = f.sub(self.t1, self.t0), self.word[Winograd.PANELS]
+        together = self.word[Winograd.PANELS]
+        tiles = f.sub(self.t1, self.t0)
         strips = Cut.of(f, tiles, ceil_div(f, tiles, self.word[Winograd.TILES]))
+        self._make_descriptor(strips.largest(f))
         with f.loop(int_(0), strips.parts) as strip:
             low = f.add(self.t0, strips.begin(f, strip.index))
             high = f.add(low, strips.size(f, strip.index))
             f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
-            rows = f.sub(high, low)
-            self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
+            self._cut_rows(f.sub(high, low))
             with f.loop(self.p0, self.p1, together) as group:
                 end = f.smin(f.add(group.index, together), self.p1)
                 self._products(group.index, end)
                 words = self.args, self.patch, self.products, low, high, group.index, end
                 f.call(self.output_transform, "void", *words)
+        self._end()
         f.ret()
         f.finish()
+
+    def _cut_rows(self, rows: V) -> None:
+        self.cut = Cut.of(self.f, rows, ceil_div(self.f, rows, int_(self.shape.max_rows)))
+
+    def _end(self) -> None:
+        """What is left to do when all tiles are done."""
 
     def _load_words(self) -> None:
         f, shape = self.f, self.shape
@@ -74,11 +85,21 @@ class _Block:
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
-        self.padded = round_up(f, channels, self.shape.block)
-        self.steps = ceil_div(f, self.word[Winograd.CHANNELS_IN], int_(shape.depth))
+        self.padded = round_up(f, channels, self._columns_together())
+        self.steps = self._count_steps(self.word[Winograd.CHANNELS_IN])
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 
-    def _make_descriptor(self) -> None:
+    def _columns_together(self) -> int:
+        """What the columns of packed weights are a multiple of."""
+        return self.shape.block
+
+    def _count_steps(self, channels: V) -> V:
+        """Steps of a sum in packed weights."""
+        return ceil_div(self.f, channels, int_(self.shape.depth))
+
+    def _make_descriptor(self, rows: V) -> None:
+        """For strips of at most so many tiles."""
+        del rows
         f, shape = self.f, self.shape
         words: dict[int, V] = {
             TileWords.TABLE: new_words(f, {1: self.steps}, 2),
@@ -94,12 +115,16 @@ class _Block:
         """All points of panels low..high."""
         f, shape = self.f, self.shape
         with f.loop(int_(0), int_(self.points)) as point:
-            a = f.gep(self.inputs, f.mul(point.index, self.point), "i8")
+            a = self._begin_point(f.gep(self.inputs, f.mul(point.index, self.point), "i8"))
             into = f.gep(self.products, f.mul(point.index, int_(shape.panel_row_bytes)), "i8")
             with f.loop(low, high, 1, [into]) as panel:
                 run = self._weights(point.index, panel.index)
                 self._panel(run, self._following(point.index, panel.index, low, high), a, panel.carried[0])
                 panel.next(f.gep(panel.carried[0], self.product_panel, "i8"))
+
+    def _begin_point(self, a: V) -> V:
+        """What kernels read of a point of all tiles."""
+        return a
 
     def _weights(self, point: V, panel: V) -> Run:
         """The weights of one panel of a point."""

@@ -7,9 +7,16 @@ import pytest
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.kernels.winograd.blocking import blocking, patch_bytes, product_tile_bytes
-from sardonyx.kernels.winograd.scheme import ALL, SQUARES, WHOLE_SQUARES, Scheme
+from sardonyx.kernels.winograd.blocking import (
+    blocking,
+    cut_step_bytes,
+    packed_sizes,
+    patch_bytes,
+    product_tile_bytes,
+)
+from sardonyx.kernels.winograd.scheme import ALL, SQUARES, WHOLE_SQUARES, Scheme, on_registers
 from sardonyx.targets.x86_64 import isa
 
 TARGETS = pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
@@ -57,3 +64,20 @@ def test_integers_take_half_the_room(target: isa.Target) -> None:
     floats, integers = (blocking(512, 512, of[4], goal) for of in (SQUARES, WHOLE_SQUARES[dt.I16]))
     assert 2 * integers.traffic.weight_bytes == floats.traffic.weight_bytes
     assert integers.tile_pitch < 0.55 * floats.tile_pitch
+
+
+def test_a_strip_fills_a_tile_of_matrix_registers_and_has_room_to_be_cut() -> None:
+    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
+    goal, matrix = Goal(replace(isa.V4, l2_bytes=2 << 20)), MatrixShape(tile)
+    for scheme in on_registers(tile):
+        shape = TileShape.of(goal, scheme.operand)
+        for channels, outputs in ((5, 20), (64, 64), (300, 512)):
+            cut = blocking(channels, outputs, scheme, goal)
+            padded = packed_sizes(channels, outputs, scheme, goal)
+            assert [size % 32 for size in padded] == [0, 0]
+            assert cut.traffic.weight_bytes == scheme.points * padded[0] * padded[1] * 4
+            assert cut.tiles == matrix.rows
+            product = cut.panels * product_tile_bytes(scheme.points, shape)
+            numbers = padded[0] * matrix.planes * matrix.number_bytes
+            room = cut.tiles * numbers + 2 * cut_step_bytes(matrix)
+            assert cut.scratch_bytes >= patch_bytes(shape) + cut.tiles * (cut.tile_pitch + product) + room

@@ -12,7 +12,7 @@ from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
 from sardonyx.kernels.convolution.cost import Sizes
 from sardonyx.kernels.winograd.choose import DIRECT, chosen, cycles, direct_cycles, fastest, is_exact
-from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme
+from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme, on_registers
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
@@ -123,8 +123,25 @@ def test_matrix_registers_sum_directly_where_that_is_measured_to_be_faster() -> 
     for streams in (True, False):
         goal_ = replace(goal(target=target), streams=streams)
         for channels, outputs, size in ((32, 32, 56), (128, 32, 28), (128, 128, 14), (64, 64, 56)):
-            assert chosen(conv(channels, outputs, (size, size)), goal_) == SQUARES[4]
+            found = chosen(conv(channels, outputs, (size, size)), goal_)
+            assert found is not DIRECT
+            assert replace(found, tile=None) == SQUARES[4]
         assert chosen(conv(512, 512, (7, 7)), goal_) == DIRECT
+
+
+def test_matrix_registers_multiply_where_they_are_filled_and_weights_stay_in_l2() -> None:
+    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
+    goal_ = goal(target=replace(isa.with_features(isa.V4, tile.features), l2_bytes=2 << 20))
+    large = replace(SQUARES[4], tile=tile)
+    assert large in on_registers(tile)
+    for channels, size, expected in ((64, 56, large), (64, 112, large), (32, 56, SQUARES[4])):
+        assert chosen(conv(channels, channels, (size, size)), goal_) == expected
+    for channels, size in ((48, 56), (80, 56), (128, 28), (256, 56)):
+        found = chosen(conv(channels, channels, (size, size)), goal_)
+        assert found is not DIRECT
+        assert found.tile is None
+    assert chosen(conv(), replace(goal_, policy=Policy("fp32", "f4"))) == large
+    assert chosen(conv(weight=3, samples=dt.I16), goal_) == WHOLE_SQUARES[dt.I16][4]
 
 
 def test_a_batch_shares_the_reading_of_weights() -> None:

@@ -6,7 +6,17 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.kernels.winograd.cook_toom import POINTS, WHOLE_POINTS
-from sardonyx.kernels.winograd.scheme import ALL, LARGEST_SAMPLE, ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme
+from sardonyx.kernels.winograd.scheme import (
+    ALL,
+    LARGEST_SAMPLE,
+    ROWS,
+    SQUARES,
+    WHOLE,
+    WHOLE_SQUARES,
+    Scheme,
+    on_registers,
+)
+from sardonyx.targets.x86_64 import isa
 
 
 @pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
@@ -23,6 +33,13 @@ def test_names_are_different_and_texts_those_of_the_literature() -> None:
     assert (SQUARES[4].name, SQUARES[4].text) == ("4x4of3x3_f32", "F(4x4)")
     assert (ROWS[5].name, ROWS[5].text) == ("1x4of1x5_f32", "F(4, 5)")
     assert [WHOLE_SQUARES[of][2].name for of in (dt.I16, dt.U8)] == ["2x2of3x3_i16", "2x2of3x3_u8_i16"]
+
+
+def test_schemes_on_registers_say_what_multiplies() -> None:
+    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
+    names = [scheme.name for scheme in on_registers(tile)]
+    assert names[1] == "4x4of3x3_bf16x6_f32"
+    assert not set(names) & {scheme.name for scheme in ALL}
 
 
 def test_names_end_in_what_products_take() -> None:
