@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.target import Target
-from sardonyx.base.tile import MatrixTile
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.emit.turn import turns
 from sardonyx.kernels.library import (
@@ -33,10 +32,9 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
     kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
     for tile in level.matrices:
-        convolves = tile.operand == "f32" and tile.everywhere
-        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if convolves else {})}
-        if convolves:
-            kernels |= matrix_attention(tile, _usual(level, tile))
+        kernels |= matrices(tile)
+        if tile.operand == "f32" and tile.everywhere:
+            kernels |= {**matrix_convolutions(tile), **matrix_attention(tile)}
     if level.matrices:
         kernels |= short(SIDE_BY_SIDE)
     exact = (tile for tile in level.matrices if MatrixShape(tile).planes == PARTS)
@@ -45,9 +43,3 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     for turn in turns(level):
         kernels |= moving(turn)
     return {**kernels, **strassen(), **short(), **attention(), **ALWAYS}
-
-
-def _usual(level: Target, tile: MatrixTile) -> MatrixTile:
-    """The tile of products with constant weights where that one serves everywhere."""
-    found = (row for row in level.matrices if row.operand == tile.operand)
-    return next(row for row in found if set(tile.precisions) <= set(row.precisions))

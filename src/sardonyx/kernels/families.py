@@ -54,9 +54,9 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
         case "attention":
             from sardonyx.kernels.attention.call import attention_call
 
-            call, modules, tiles = attention_call(group, places, goal, emissions)
+            call, modules, tile = attention_call(group, places, goal, emissions)
             own = {name: partial(str, ir) for name, ir in modules.items()}
-            products = matrix_attention(*tiles) if tiles else attention()
+            products = matrix_attention(tile) if tile else attention()
             yield call, {**products, **contraction(goal.tile("f32")), **own}
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)

@@ -129,11 +129,10 @@ def attention() -> Mapping[str, Shared]:
     return {"attention": Shared(attention_ir)}
 
 
-def matrix_attention(of_scores: MatrixTile, of_mixed: MatrixTile) -> Mapping[str, Shared]:
-    """The modules with `sdx_attention_{of_scores.name}_f32`, which need those of `contraction`, by name."""
-    tiles = of_scores, of_mixed
-    own = {f"attention {of_scores.name}": Shared(partial(matrix_attention_ir, tiles), of_scores.features)}
-    return {**matrices(of_scores), **matrices(of_mixed), **own}
+def matrix_attention(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The modules with `sdx_attention_{tile.name}_f32`, which need those of `contraction`, by name."""
+    own = {f"attention {tile.name}": Shared(partial(matrix_attention_ir, tile), tile.features)}
+    return {**matrices(tile), **own}
 
 
 @cache
@@ -145,11 +144,11 @@ def attention_ir(goal: Goal) -> str:
 
 
 @cache
-def matrix_attention_ir(tiles: tuple[MatrixTile, MatrixTile], goal: Goal) -> str:
+def matrix_attention_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrix_attention`."""
     from sardonyx.kernels.attention.matrix import define_matrix_attention
 
-    return _beside(define_matrix_attention, "attention", goal, tiles)
+    return _beside(define_matrix_attention, "attention", goal, tile)
 
 
 def turning(turns: Iterable[Turn]) -> Mapping[str, Shared]:

@@ -20,8 +20,8 @@ from sardonyx.loops.lower import lower_rows
 
 def attention_call(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
-) -> tuple[NativeCall, Mapping[str, str], tuple[MatrixTile, MatrixTile] | None]:
-    """The call, the IR modules it needs by name, and the tiles of matrix registers if these multiply."""
+) -> tuple[NativeCall, Mapping[str, str], MatrixTile | None]:
+    """The call, the IR modules it needs by name, and the tile of matrix registers if these multiply."""
     scores, shares, mixed = group.parts
     assert scores.anchor is not None
     assert mixed.anchor is not None
@@ -61,7 +61,7 @@ def attention_call(
         plan=f"{' x '.join(map(str, lead))} heads, {sizes}, {depth} and {width}, rows of scores in cache",
         flops=work,
     )
-    return call, {rows.symbol: ir}, layout.tiles
+    return call, {rows.symbol: ir}, layout.tile
 
 
 def _operand(

@@ -27,25 +27,22 @@ _STEPS = 256
 """Steps of a panel that are copied before they are split: they stay in L1."""
 
 
-def define_matrix_attention(module: Module, goal: Goal, tiles: tuple[MatrixTile, MatrixTile]) -> None:
-    """Add `void @sdx_attention_{tile}_f32(ptr args, ptr ctx)` by the tile of scores."""
-    MatrixWalk(module, goal, Layout.of_registers(goal, tiles)).write()
+def define_matrix_attention(module: Module, goal: Goal, tile: MatrixTile) -> None:
+    """Add `void @sdx_attention_{tile}_f32(ptr args, ptr ctx)`."""
+    MatrixWalk(module, goal, Layout.of_registers(goal, tile)).write()
 
 
 class MatrixWalk(Walk):
     """Writes the function."""
 
     def _define_products(self, module: Module, goal: Goal) -> tuple[str, str]:
-        assert self.layout.tiles is not None
-        self.shapes = [MatrixShape(tile) for tile in self.layout.tiles]
-        self.split_panels = [
-            [define_split_panel(module, shape, n, careful=False) for n in range(1, ACROSS + 1)]
-            for shape in self.shapes
-        ]
-        of_keys, of_values = self.shapes
-        sums = replace(self.shape, max_rows=of_keys.rows)
-        scores = _Scores(module, goal, sums, of_keys, made=False)
-        mixed = _Mixed(module, goal, sums, of_values, made=False)
+        assert self.layout.tile is not None
+        self.matrix = MatrixShape(self.layout.tile)
+        across = range(1, ACROSS + 1)
+        self.split_panels = [define_split_panel(module, self.matrix, n, careful=False) for n in across]
+        sums = replace(self.shape, max_rows=self.matrix.rows)
+        scores = _Scores(module, goal, sums, self.matrix, made=False)
+        mixed = _Mixed(module, goal, sums, self.matrix, made=False)
         for block in (scores, mixed):
             block.write()
         return scores.f.name, mixed.f.name
@@ -56,7 +53,7 @@ class MatrixWalk(Walk):
         super().write()
 
     def _heads(self) -> None:
-        f, by = self.f, self.shapes[0].tile.instruction
+        f, by = self.f, self.matrix.tile.instruction
         with f.when(self.many):
             matrix.configure(f, by)
         super()._heads()
@@ -72,17 +69,17 @@ class MatrixWalk(Walk):
         values = total, f.select(few, int_(0), width)
         special = f.binary(
             "or",
-            self._split(0, self.keys, k, keys, (word[Attention.K_D], word[Attention.K_T])),
-            self._split(1, self.values, v, values, (word[Attention.V_T], word[Attention.V_E])),
+            self._split(self.keys, k, keys, (word[Attention.K_D], word[Attention.K_T])),
+            self._split(self.values, v, values, (word[Attention.V_T], word[Attention.V_E])),
         )
         self.few = f.binary("or", few, f.icmp("ne", special, int_(0)))
 
-    def _split(self, number: int, to: V, source: V, size: tuple[V, V], strides: tuple[V, V]) -> V:
+    def _split(self, to: V, source: V, size: tuple[V, V], strides: tuple[V, V]) -> V:
         """A matrix of `size` (steps, columns) as panels of numbers; whether some have no parts."""
-        f, shape, floats, (steps, columns) = self.f, self.shapes[number], self.shape, size
+        f, shape, floats, (steps, columns) = self.f, self.matrix, self.shape, size
         each = int_(shape.planes * shape.number_bytes)
         padded = round_up(f, steps, shape.k_step)
-        functions = [V(f"@{name}", "ptr") for name in self.split_panels[number]]
+        functions = [V(f"@{name}", "ptr") for name in self.split_panels]
         with f.loop(int_(0), columns, floats.columns, [int_(0)]) as panel:
             left = f.smin(f.sub(columns, panel.index), int_(floats.columns))
             narrow = f.icmp("sle", left, int_(floats.lanes))

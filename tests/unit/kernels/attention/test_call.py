@@ -97,9 +97,9 @@ def test_words_are_sizes_and_strides_of_the_operands_as_they_lie() -> None:
     e = (scores - scores.reduce_max(3)).exp()
     fusion = partition(Graph((x, k, v), (("y", (e / e.sum(3)).dot(v)),)))
     (group,) = fusion.groups
-    call, modules, tiles = attention_call(group, fusion.places, GOAL, Emissions(GOAL.target))
+    call, modules, tile = attention_call(group, fusion.places, GOAL, Emissions(GOAL.target))
     (symbol,) = modules
-    assert tiles is None
+    assert tile is None
     words = {word: call.words[word] for word in Attention if word < Attention.EPILOGUE_WORDS}
     assert words[Attention.ROWS] == Entry(symbol)
     assert [words[w] for w in (Attention.M, Attention.T, Attention.D, Attention.E)] == [n, 5, 8, 8]

@@ -67,18 +67,17 @@ class Way:
 
     @property
     def layout(self) -> Layout:
-        tiles = self.tiles
-        return Layout.of_registers(self.goal, tiles) if tiles else Layout.of_vectors(self.goal)
+        tile = self.tile
+        return Layout.of_registers(self.goal, tile) if tile else Layout.of_vectors(self.goal)
 
     @property
-    def tiles(self) -> tuple[MatrixTile, MatrixTile] | None:
+    def tile(self) -> MatrixTile | None:
         if not self.registers:
             return None
         goal = Goal(isa.with_features(isa.V4, _FEATURES), Policy(self.precision))
-        exact, usual = goal.find_matrix("f32", everywhere=True), goal.find_matrix("f32")
-        assert exact
-        assert usual
-        return exact, usual
+        tile = goal.find_matrix("f32", everywhere=True)
+        assert tile
+        return tile
 
 
 _FEATURES = {feature for tile in isa.V4.matrices for feature in tile.features}
@@ -108,11 +107,11 @@ _models: list[Any] = []
 
 @cache
 def image(way: Way) -> LoadedImage:
-    goal, tiles = way.goal, way.tiles
+    goal, tile = way.goal, way.tile
     target = goal.target
     own = [attention_ir(goal)]
-    if tiles:
-        own = [matrix_attention_ir(tiles, goal), *{t.name: matrices_ir(t, goal) for t in tiles}.values()]
+    if tile:
+        own = [matrix_attention_ir(tile, goal), matrices_ir(tile, goal)]
     codes = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
     if way.model:
         registers = Registers()
@@ -187,11 +186,11 @@ def check(way: Way, got: Array, exact: Array, length: int) -> None:
     """As near as vectors come, or as what the matrix registers of both products promise."""
     numbers = np.isfinite(exact)
     assert np.array_equal(np.isfinite(got), numbers)
-    if way.tiles is None:
+    if way.tile is None:
         assert_close(got, exact, length)
     elif numbers.any():
         apart, largest = np.sqrt(np.mean((got[numbers] - exact[numbers]) ** 2)), np.abs(exact[numbers]).max()
-        assert apart <= MATRIX_BOUNDS[way.tiles[1].name] * largest
+        assert apart <= MATRIX_BOUNDS[way.tile.name] * largest
 
 
 @each_with(SIZES)

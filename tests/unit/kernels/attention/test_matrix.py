@@ -39,10 +39,10 @@ def test_the_same_bits_from_the_machine_and_from_its_model() -> None:
 
 
 def test_texts_are_the_same_whoever_writes_them() -> None:
-    tiles = FP32.tiles
-    assert tiles
-    texts = [matrix_attention_ir.__wrapped__(tiles, FP32.goal) for _ in range(2)]
+    tile = FP32.tile
+    assert tile
+    texts = [matrix_attention_ir.__wrapped__(tile, FP32.goal) for _ in range(2)]
     assert texts[0] == texts[1]
     module = Module()
-    define_matrix_attention(module, FP32.goal, tiles)
+    define_matrix_attention(module, FP32.goal, tile)
     assert module.text().count(f"define void @{FP32.layout.symbol}") == 1
