@@ -88,7 +88,7 @@ def others() -> LoadedImage:
     """`occupy()`, which leaves registers of few rows in use, and `told(ptr)`: how they are configured."""
     module = Module()
     f = Function(module, "occupy", [])
-    matrix.configure(f, BY, len(BY.configuration) // 8, int_(3))
+    matrix.configure(f, BY, dict.fromkeys(range(8), int_(3)))
     matrix.zero(f, BY, 0)
     f.ret()
     f.finish()
