@@ -13,23 +13,14 @@ from itertools import islice
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
+from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape, Plane
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
-from sardonyx.kernels.tiles.parts import (
-    LANES,
-    ROW_BYTES,
-    cut_pair,
-    define_cut_rows,
-    define_cut_step,
-    step_bytes,
-)
+from sardonyx.kernels.tiles.pairs import LANES
+from sardonyx.kernels.tiles.parts import ROW_BYTES, cut_pair, define_cut_rows, define_cut_step, step_bytes
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _A, _B = ACROSS * ACROSS, ACROSS * ACROSS + ACROSS
-
-_TERMS = ((0, 0), (2, 0), (1, 0), (1, 1), (0, 1), (0, 2))
-"""The parts of A and of B that are multiplied: of neighbours one is the same, so that it stays loaded."""
 
 AHEAD_LINES = 2
 """Cache lines that are asked for with each pair of rows."""
@@ -128,13 +119,13 @@ class _Writer:
 
     def _step(self, operands: tuple[V, V], following: tuple[V, V], asked: tuple[V, V]) -> None:
         """One step of products; between the first of them, pairs of rows of the next one are cut."""
-        f, pairs, (a, b) = self.f, iter(range(LANES)), operands
+        f, pairs, (a, b), terms = self.f, iter(range(LANES)), operands, self.shape.terms
         # The last third leaves the stores time: registers are loaded from where they go.
-        together = -(-LANES * 3 // (2 * len(_TERMS) * self.rows * ACROSS))
+        together = -(-LANES * 3 // (2 * len(terms) * self.rows * ACROSS))
         parts = [a, f.gep(a, self.a_low, "i8")]
         parts.append(f.gep(hidden(f, parts[1]), self.a_low, "i8"))
         held: tuple[int, int] | None = None
-        for of_a, of_b in _TERMS:
+        for of_a, of_b in ((left % Plane.FINITE, right % Plane.FINITE) for left, right in terms):
             loads = held is None or of_a != held[0], held is None or of_b != held[1]
             held = of_a, of_b
             for row in range(self.rows):

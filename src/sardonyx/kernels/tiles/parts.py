@@ -1,10 +1,7 @@
-"""Floats as sums of numbers of matrix registers that are cut, not rounded: three of them are the float.
+"""Rows of A, and steps of a panel of B, cut into the three parts of floats that are side by side in pairs.
 
-Each part is what the upper half of what is left holds: none becomes infinite, and the last is exact. What is
-infinite or NaN is so in its first part and NaN in the others. Two vectors of numbers go side by side in
-pairs: of one the upper half stays where it is, that of the other moves to the lower half. So the numbers of a
-step are in the order 0, 16, 1, 17 and so on, of rows of A as of columns of B. Must not know what the matrices
-are used for.
+What is infinite or NaN is so in its first part and NaN in the others. The numbers of a step are in the order
+0, 16, 1, 17 and so on, of rows of A as of columns of B. Must not know what the matrices are used for.
 """
 
 from __future__ import annotations
@@ -12,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
-from sardonyx.llvm.types import vector_of
+from sardonyx.kernels.tiles.pairs import FLOATS, LANES, joined, remainder
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 PARTS = 3
 """Those that all of a float is cut into."""
 
-LANES = 16
-FLOATS = vector_of("float", LANES)
-_INTS = vector_of("i32", LANES)
-_HALF_BITS = 16
 _SIDE_BY_SIDE = 2
 
 ROW_BYTES = ACROSS * LANES * 4
@@ -35,14 +28,10 @@ def step_bytes(shape: MatrixShape) -> int:
 
 def cut(f: Function, low: V, high: V) -> Iterator[V]:
     """The parts of two vectors of floats, side by side in pairs."""
-    upper, half = int_(-(1 << _HALF_BITS), _INTS), int_(_HALF_BITS, _INTS)
-    for left in reversed(range(PARTS)):
-        low_bits, high_bits = f.bitcast(low, _INTS), f.bitcast(high, _INTS)
-        kept = f.binary("and", high_bits, upper)
-        yield f.binary("or", f.binary("lshr", low_bits, half), kept)
-        if left:
-            high = f.binary("fsub", high, f.bitcast(kept, FLOATS))
-            low = f.binary("fsub", low, f.bitcast(f.binary("and", low_bits, upper), FLOATS))
+    for number in range(PARTS):
+        yield joined(f, low, high)
+        if number < PARTS - 1:
+            low, high = remainder(f, low), remainder(f, high)
 
 
 def cut_pair(f: Function, shape: MatrixShape, source: V, to: V, number: int) -> None:
