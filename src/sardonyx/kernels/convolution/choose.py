@@ -59,6 +59,9 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     if _tile_bytes(anchor, MatrixShape(tile)) > band_bytes(goal.target) // 2:
         return None
+    # Two lines of one pixel are all that a tile holds then; transforms along the lines take less.
+    if taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32:
+        return None
     if tile.terms > 1:
         on_vectors = vector_cycles(sizes_of(anchor), _taps(anchor), goal)
         if on_vectors < _GAIN * cycles_of(anchor, tile, goal):

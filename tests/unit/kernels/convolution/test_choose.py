@@ -78,3 +78,12 @@ def test_the_band_of_a_tile_fits_half_of_the_room() -> None:
 
 def test_transforms_that_are_asked_for_are_done() -> None:
     assert chosen(convolution((256, 256, 3, 3)), Goal(AMX, Policy("bf16", "f4"))) is None
+
+
+def test_lines_of_one_pixel_are_left_to_transforms_along_them() -> None:
+    for (lines, pixels), taps, serves in (((20, 1), (5, 1), False), ((1, 20), (1, 5), True)):
+        x = placeholder("x", dt.F32, (1, 16, lines + taps[0] - 1, pixels + taps[1] - 1, 16))
+        w = const(np.full((256, 256, *taps), 0.3, np.float32))
+        at = {"strides": (1, 1), "dilations": (1, 1), "group": 1}
+        value = make("conv_blocked", (x, w), at, dt.F32, (1, 16, lines, pixels, 16))
+        assert (chosen(value, Goal(AMX, Policy("bf16"))) is not None) == serves
