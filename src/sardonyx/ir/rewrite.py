@@ -10,6 +10,7 @@ from sardonyx.ir.value import Value
 
 Uses = Callable[[Value], int]
 Rule = Callable[[Value, Uses], Value | None]
+Change = Callable[[Value, tuple[Value, ...], Uses], Value]
 _rules: dict[str, list[Rule]] = {}
 _MOST_STEPS = 64
 
@@ -30,15 +31,8 @@ def rewrite(graph: Graph) -> Graph:
 
     Raises CompileError naming the rules if two of them undo each other.
     """
-    counts: dict[int, int] = {value_id: len(users) for value_id, users in graph.uses().items()}
-    for _, value in graph.outputs:
-        counts[value.id] = counts.get(value.id, 0) + 1
-    origin: dict[int, int] = {}
 
-    def uses(value: Value) -> int:
-        return counts.get(origin.get(value.id, value.id), 1)
-
-    def change(value: Value, args: tuple[Value, ...]) -> Value:
+    def change(value: Value, args: tuple[Value, ...], uses: Uses) -> Value:
         current = rebuild(value, args)
         names = []
         for _ in range(_MOST_STEPS):
@@ -49,10 +43,30 @@ def rewrite(graph: Graph) -> Graph:
             names.append(name)
         else:
             raise CompileError(f"rules {sorted(set(names))} undo each other at {value!r}")
-        origin.setdefault(current.id, value.id)
         return current
 
-    return graph.map(change)
+    return map_counted(graph, change, of_new=1)
+
+
+def map_counted(graph: Graph, change: Change, of_new: int = 0) -> Graph:
+    """`graph.map`, whose `change` is told how often a value is used, by nodes and as an output.
+
+    That of what a value became is its own; what is made beside counts as used `of_new` times.
+    """
+    counts = {value_id: len(users) for value_id, users in graph.uses().items()}
+    for _, value in graph.outputs:
+        counts[value.id] = counts.get(value.id, 0) + 1
+    origin: dict[int, int] = {}
+
+    def uses(value: Value) -> int:
+        return counts.get(origin.get(value.id, value.id), of_new)
+
+    def changed(value: Value, args: tuple[Value, ...]) -> Value:
+        became = change(value, args, uses)
+        origin.setdefault(became.id, value.id)
+        return became
+
+    return graph.map(changed)
 
 
 def _apply(value: Value, uses: Uses) -> tuple[Value, str] | None:

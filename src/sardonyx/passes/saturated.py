@@ -7,45 +7,34 @@ Where `strict` allows for it, what is taken from integer sums, as zero points ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, inherit, rebuild
+from sardonyx.ir.rewrite import Uses, map_counted
 from sardonyx.ir.value import Value, const, map_, scalar
 
 _MOST = 255
 _BELOW_INTEGERS = float(1 << 30)
 """A limit far beyond bytes, which an integer with a zero point beside it holds."""
 
-IsAlone = Callable[[Value], bool]
-
 
 def saturated(graph: Graph, goal: Goal) -> Graph:
     """Casts of what was rounded and limited to unsigned bytes, as casts of integers."""
     if graph.primitives.isdisjoint(("round",)):
         return graph
-    counts = {value_id: len(users) for value_id, users in graph.uses().items()}
-    for _, value in graph.outputs:
-        counts[value.id] = counts.get(value.id, 0) + 1
-    origin: dict[int, int] = {}
 
-    def is_alone(value: Value) -> bool:
-        return counts.get(origin.get(value.id, value.id), 0) == 1
-
-    def change(value: Value, args: tuple[Value, ...]) -> Value:
+    def change(value: Value, args: tuple[Value, ...], uses: Uses) -> Value:
         changed = rebuild(value, args)
         found = _rounded(changed) if changed.prim == "cast" and changed.dtype is dt.U8 else None
         if found is not None:
-            changed = _as_integers(found, is_alone, joins=not goal.policy.fixed_order)
+            changed = _as_integers(found, uses, joins=not goal.policy.fixed_order)
             inherit(changed, value.origins)
-        origin.setdefault(changed.id, value.id)
         return changed
 
-    return graph.map(change)
+    return map_counted(graph, change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +76,17 @@ def _limit(value: Value) -> float | None:
     return None if data is None else float(data.reshape(()))
 
 
-def _as_integers(found: _Rounded, is_alone: IsAlone, *, joins: bool) -> Value:
-    real, zero = _without_limits(found.real, found.zero, is_alone), found.zero
-    real = _joined(real, is_alone) if joins else real
+def _as_integers(found: _Rounded, uses: Uses, *, joins: bool) -> Value:
+    real, zero = _without_limits(found.real, found.zero, uses), found.zero
+    real = _joined(real, uses) if joins else real
     points = map_("min", real, scalar(_BELOW_INTEGERS, dt.F32)).unary("round").cast(dt.I32)
     points = points + const(zero.astype(np.int32)) if zero.any() else points
     return map_("min", map_("max", points, scalar(0, dt.I32)), scalar(_MOST, dt.I32)).cast(dt.U8)
 
 
-def _without_limits(real: Value, zero: np.ndarray, is_alone: IsAlone) -> Value:
+def _without_limits(real: Value, zero: np.ndarray, uses: Uses) -> Value:
     """Without limits that bytes have: a least number of at most 0, or a greatest of at least 255."""
-    while is_alone(real) and (limit := _limit(real)) is not None:
+    while uses(real) == 1 and (limit := _limit(real)) is not None:
         with np.errstate(over="ignore", invalid="ignore"):
             byte = np.rint(limit) + zero
         if not np.all(byte <= 0 if real.prim == "max" else byte >= _MOST):
@@ -114,25 +103,25 @@ class _Term:
     constant: Value | None
 
 
-def _joined(real: Value, is_alone: IsAlone) -> Value:
+def _joined(real: Value, uses: Uses) -> Value:
     """A sum of products of integers, less constants, with constants: those are added once, as floats."""
-    if real.prim in ("max", "min") and is_alone(real) and _limit(real) is not None:
-        return map_(real.prim, _joined(real.args[0], is_alone), real.args[1])
-    term = _term(real, is_alone)
+    if real.prim in ("max", "min") and uses(real) == 1 and _limit(real) is not None:
+        return map_(real.prim, _joined(real.args[0], uses), real.args[1])
+    term = _term(real, uses)
     if term.value is real or term.constant is None:
         return real
     return map_("add", term.value, term.constant)
 
 
-def _term(value: Value, is_alone: IsAlone) -> _Term:
-    if not is_alone(value):
+def _term(value: Value, uses: Uses) -> _Term:
+    if uses(value) != 1:
         return _Term(value, None)
     match value.prim:
         case "add" if value.args[1].is_numeric_const:
-            left = _term(value.args[0], is_alone)
+            left = _term(value.args[0], uses)
             return _Term(left.value, _sum(left.constant, value.args[1]))
         case "add":
-            left, right = (_term(arg, is_alone) for arg in value.args)
+            left, right = (_term(arg, uses) for arg in value.args)
             if left.value is value.args[0] and right.value is value.args[1]:
                 return _Term(value, None)
             whole = map_("add", left.value, right.value)
