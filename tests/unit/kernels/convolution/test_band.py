@@ -65,6 +65,25 @@ def error(got: Array, exact: Array) -> float:
     return float(np.sqrt(np.mean((got - exact) ** 2) / np.mean(exact**2)))
 
 
+def check(
+    tile: MatrixTile,
+    how: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    l2_bytes: int,
+    rng: np.random.Generator,
+) -> None:
+    """A convolution with a ReLU is computed by the tile, as exactly as that promises."""
+    shape = ",".join(map(str, x_shape))
+    text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ a = Conv<{how}>(x, v) y = Relu(a) }}"
+    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in (x_shape, w_shape))
+    target = replace(need(target_of(tile)), l2_bytes=l2_bytes)
+    for threads in (1, 2):
+        kernels, got, exact = results(tile, text, x, target, threads, v=v)
+        assert any(tile.name in kernel.split() for kernel in kernels)
+        assert error(got, exact) < MATRIX_BOUNDS[tile.name]
+
+
 CASES = [
     ("pads = [1,1,1,1]", (1, 32, 9, 40), (48, 32, 3, 3)),
     ("pads = [1,1,1,1]", (2, 40, 15, 13), (72, 40, 3, 3)),
@@ -94,14 +113,7 @@ def test_convolutions(
     l2_bytes: int,
     rng: np.random.Generator,
 ) -> None:
-    shape = ",".join(map(str, x_shape))
-    text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ a = Conv<{how}>(x, v) y = Relu(a) }}"
-    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in (x_shape, w_shape))
-    target = replace(need(target_of(tile)), l2_bytes=l2_bytes)
-    for threads in (1, 2):
-        kernels, got, exact = results(tile, text, x, target, threads, v=v)
-        assert any(tile.name in kernel.split() for kernel in kernels)
-        assert error(got, exact) < MATRIX_BOUNDS[tile.name]
+    check(tile, how, x_shape, w_shape, l2_bytes, rng)
 
 
 @NAMED

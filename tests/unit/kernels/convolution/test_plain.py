@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.kernels.convolution.plain import PlainBandBlock
 from sardonyx.kernels.library import plain_matrix_convolutions_ir
@@ -13,8 +12,7 @@ from sardonyx.llvm.vec import Module
 from sardonyx.object import engine
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
-from tests.tolerance import MATRIX_BOUNDS
-from tests.unit.kernels.convolution.test_band import error, results, target_of
+from tests.unit.kernels.convolution.test_band import check, results, target_of
 
 ROUNDED = isa.V4.matrices[0]
 FEW = [
@@ -38,14 +36,7 @@ def test_few_channels_of_plain_input(
     l2_bytes: int,
     rng: np.random.Generator,
 ) -> None:
-    shape = ",".join(map(str, x_shape))
-    text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ a = Conv<{how}>(x, v) y = Relu(a) }}"
-    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in (x_shape, w_shape))
-    target = replace(need(target_of(ROUNDED)), l2_bytes=l2_bytes)
-    for threads in (1, 2):
-        kernels, got, exact = results(ROUNDED, text, x, target, threads, v=v)
-        assert any(ROUNDED.name in kernel.split() for kernel in kernels)
-        assert error(got, exact) < MATRIX_BOUNDS[ROUNDED.name]
+    check(ROUNDED, how, x_shape, w_shape, l2_bytes, rng)
 
 
 def test_what_is_beside_a_window_does_not_reach_its_output(rng: np.random.Generator) -> None:
