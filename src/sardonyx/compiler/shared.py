@@ -20,7 +20,7 @@ from sardonyx.kernels.library import (
     strassen,
     winograd,
 )
-from sardonyx.kernels.short.choose import SIDE_BY_SIDE
+from sardonyx.kernels.short.choose import TWO_STREAMS
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.parts import PARTS
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
@@ -36,7 +36,7 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         if tile.operand == "f32" and tile.everywhere:
             kernels |= {**matrix_convolutions(tile), **matrix_attention(tile)}
     if level.matrices:
-        kernels |= short(SIDE_BY_SIDE)
+        kernels |= short(TWO_STREAMS)
     exact = (tile for tile in level.matrices if MatrixShape(tile).planes == PARTS)
     for scheme in (*SCHEMES, *(scheme for tile in exact for scheme in on_registers(tile))):
         kernels |= winograd(scheme)

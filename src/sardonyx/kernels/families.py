@@ -89,7 +89,7 @@ def _product(
     from sardonyx.kernels.product.call import blockwise_call, dot_call
     from sardonyx.kernels.product.choose import chosen
     from sardonyx.kernels.short.call import short_call
-    from sardonyx.kernels.short.choose import SIDE_BY_SIDE
+    from sardonyx.kernels.short.choose import TWO_STREAMS
     from sardonyx.kernels.strassen.call import strassen_call
 
     anchor = group.anchor
@@ -103,7 +103,7 @@ def _product(
         tile = chosen(anchor, goal)
         kernels = matrices(tile) if tile else {}
     if by_few := short_call(call, anchor, goal):
-        features = [SIDE_BY_SIDE] if goal.target.has(SIDE_BY_SIDE) else []
+        features = [TWO_STREAMS] if goal.target.has(TWO_STREAMS) else []
         call, kernels = by_few, {**kernels, **short(*features)}
     return call, modules, kernels
 

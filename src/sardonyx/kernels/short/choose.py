@@ -29,7 +29,7 @@ _LEAST_BYTES = 1 << 18
 _MOST_CHANGED = 9e-6
 """By how much a column may change at most, of its length; independent roundings change it by 6.5e-6."""
 
-SIDE_BY_SIDE = "amx-tile"
+TWO_STREAMS = "amx-tile"
 """The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for."""
 
 _PART = 1 << 16

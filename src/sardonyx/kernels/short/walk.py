@@ -11,7 +11,7 @@ from sardonyx.base.target import Prefetch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.walk import Block, Weights
 from sardonyx.kernels.share import round_up
-from sardonyx.kernels.short.choose import SIDE_BY_SIDE, most_rows
+from sardonyx.kernels.short.choose import TWO_STREAMS, most_rows
 from sardonyx.kernels.short.pack import GAP_BYTES
 from sardonyx.kernels.tiles.ahead import Run
 from sardonyx.kernels.tiles.shape import TileShape
@@ -25,7 +25,7 @@ def tile_shape(goal: Goal) -> TileShape:
 
     Or in two side by side, and asked for, where that fetches more.
     """
-    prefetch = Prefetch(1, few_bytes=1 << 10, streams=2) if goal.target.has(SIDE_BY_SIDE) else Prefetch(0)
+    prefetch = Prefetch(1, few_bytes=1 << 10, streams=2) if goal.target.has(TWO_STREAMS) else Prefetch(0)
     return replace(TileShape.of(goal, "f32"), max_rows=most_rows(goal), short=True, prefetch=prefetch)
 
 

@@ -16,7 +16,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir, short_ir
 from sardonyx.kernels.scratch import product_bytes
-from sardonyx.kernels.short.choose import SIDE_BY_SIDE, most_rows, rounded
+from sardonyx.kernels.short.choose import TWO_STREAMS, most_rows, rounded
 from sardonyx.kernels.short.driver import define_short
 from sardonyx.kernels.short.pack import pack_short
 from sardonyx.kernels.short.walk import define_short_block
@@ -31,12 +31,12 @@ from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
 from tests.unit.objects import assembled, compiled, loaded
 
-BESIDE = isa.with_features(isa.V4, [SIDE_BY_SIDE])
-HERE = [*runnable_targets(), *([BESIDE] if targets.detect().has(SIDE_BY_SIDE) else [])]
+BESIDE = isa.with_features(isa.V4, [TWO_STREAMS])
+HERE = [*runnable_targets(), *([BESIDE] if targets.detect().has(TWO_STREAMS) else [])]
 
 
 def name_of(target: Target) -> str:
-    return f"{target.name}{' side by side' if target.has(SIDE_BY_SIDE) else ''}"
+    return f"{target.name}{' side by side' if target.has(TWO_STREAMS) else ''}"
 
 
 TARGETS = pytest.mark.parametrize("target", HERE, ids=name_of)
@@ -173,4 +173,4 @@ def test_inner_loops_keep_everything_in_registers(target: Target) -> None:
             products = sum(line.startswith("vfmadd") for line in loop)
             assert products, name
             assert not any("rsp" in line and re.search("[yz]mm", line) for line in loop), name
-            assert target.has(SIDE_BY_SIDE) or not any("prefetch" in line for line in loop), name
+            assert target.has(TWO_STREAMS) or not any("prefetch" in line for line in loop), name
