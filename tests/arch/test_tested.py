@@ -30,6 +30,7 @@ CAPI = f"capi._pybind_state {COLLECTION} {STATE} capi.onnxruntime_validation"
 # A file of tests, and the modules of its folder that it asks together.
 TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
+    "tests.unit.kernels.product.test_points": "kernels.product.point_sums kernels.product.point_walk",
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.moves.test_moves": MOVES,
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,

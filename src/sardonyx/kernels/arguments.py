@@ -22,7 +22,8 @@ class Gemm(IntEnum):
     For operands of `depth` elements a k step, K counts steps, strides of A its elements, which run on in
     whole steps (A_K = 1), and those of B and C sums.
     `sdx_gemm_blockwise*` reads B, SCALES and ZEROS as laid out by `pack_levels` and `pack_blocks`, with BLOCK
-    steps of k a scale; B has no batches.
+    steps of k a scale; ZEROS may be null, which stands for half of what levels may be. B has no batches. So
+    does `sdx_gemm_points*`, which rounds A to points.
     `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on, and with
     LEAST_COLUMNS for each thread where threads share out columns, it works on PAIRS of rows, PANELS pairs of
     panels and STEPS of half of K at a time, rows of left operands PITCH apart; B has no batches and rows of A

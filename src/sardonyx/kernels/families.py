@@ -25,6 +25,7 @@ from sardonyx.kernels.library import (
     matrix_convolutions,
     moving,
     plain_matrix_convolutions,
+    points,
     short,
     strassen,
     turning,
@@ -95,7 +96,9 @@ def _product(
     anchor = group.anchor
     assert anchor is not None
     if anchor.prim == "dot_blockwise":
-        return *blockwise_call(group, places, goal, emissions), blockwise(anchor.attrs["bits"])
+        bits = anchor.attrs["bits"]
+        own = points(bits, goal.tile("i8")) if anchor.attrs["points"] == "made" else blockwise(bits)
+        return *blockwise_call(group, places, goal, emissions), own
     call, modules = dot_call(group, places, goal, emissions)
     if by_seven := strassen_call(call, anchor, goal):
         call, kernels = by_seven, strassen()

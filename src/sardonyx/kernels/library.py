@@ -187,6 +187,23 @@ def blockwise_ir(bits: int, goal: Goal) -> str:
     return _beside(define_blockwise, f"blockwise{bits}", goal, bits)
 
 
+def points(bits: int, tile: RegisterTile) -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_points{bits}_f32`, which needs those of `contraction`, by name.
+
+    And that of `blockwise`, for rows that have no points. `tile` is that of bytes.
+    """
+    name = " ".join((f"points {bits}", *tile.features))
+    return {name: Shared(partial(points_ir, bits), tile.features), **blockwise(bits)}
+
+
+@cache
+def points_ir(bits: int, goal: Goal) -> str:
+    """The text of `points`."""
+    from sardonyx.kernels.product.driver import define_points
+
+    return _beside(define_points, f"points{bits}", goal, bits)
+
+
 def matrices(tile: MatrixTile) -> Mapping[str, Shared]:
     """The module with products by a tile of matrix registers, which needs those of `contraction`, by name."""
     return {f"matrices {tile.operand} {tile.name}": Shared(partial(matrices_ir, tile), tile.features)}

@@ -23,6 +23,7 @@ from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.choose import chosen
 from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
+from sardonyx.kernels.product.point_walk import point_bytes
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import operand_of
 from sardonyx.loops.lower import lower
@@ -81,25 +82,31 @@ def blockwise_call(
     anchor = group.anchor
     assert anchor is not None
     a, w, scales, zeros = anchor.args
-    bits, count = anchor.attrs["bits"], a.shape[-1]
+    bits, block, count = anchor.attrs["bits"], anchor.attrs["block"], a.shape[-1]
     assert isinstance(count, int)
     kernel = lower(group, places)[0]
     *lead, row, _ = kernel.outer
     inner = Axis("k", count)
     kernel, (a_at,) = merge_outer(kernel, (_operand(a, places[a.id], anchor.shape, (*lead, row, inner)),))
+    points = anchor.attrs["points"] == "made"
     levels = packed(w, ("levels", bits, count, goal), lambda v: pack_levels(v, bits, count, goal))
-    blocks = [packed(v, ("blocks", goal), lambda v: pack_blocks(v, goal)) for v in (scales, zeros)]
+    usual = zeros.data is not None and (zeros.data == 1 << bits - 1).all()
+    of_blocks = {Gemm.SCALES: scales} if usual else {Gemm.SCALES: scales, Gemm.ZEROS: zeros}
+    blocks = {
+        word: packed(v, ("blocks", goal), lambda v: pack_blocks(v, goal)) for word, v in of_blocks.items()
+    }
     sources = (places[a.id].storage, levels)
+    how = f"points{bits}" if points else f"blockwise{bits}"
     words = _operand_words(kernel, inner, (a_at, Affine()), sources, 1)
-    words |= {Gemm.SCALES: Address(blocks[0]), Gemm.ZEROS: Address(blocks[1])}
-    words |= {Gemm.BLOCK: anchor.attrs["block"], Gemm.L2_BYTES: goal.target.l2_bytes}
+    words |= {word: Address(storage) for word, storage in blocks.items()}
+    words |= {Gemm.BLOCK: block, Gemm.L2_BYTES: goal.target.l2_bytes}
     end = _end_words(kernel, anchor.dtype, emissions)
-    call = Contraction(Gemm, words, end, kernel, (*sources, *blocks)).call(
-        f"sdx_gemm_blockwise{bits}_f32",
+    call = Contraction(Gemm, words, end, kernel, (*sources, *blocks.values())).call(
+        f"sdx_gemm_{how}_f32",
         "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
-        scratch_bytes=product_bytes(goal.target),
-        arithmetic=f"{goal.tile('f32')}, weights of {bits} bits",
+        scratch_bytes=point_bytes(goal.target, count, block) if points else product_bytes(goal.target),
+        arithmetic=f"{goal.tile('i8' if points else 'f32')}, weights of {bits} bits",
         plan=_plan(kernel, inner, end),
     )
     return call, end.modules

@@ -13,6 +13,7 @@ from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.bytes import define_byte_block
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
+from sardonyx.kernels.product.point_walk import define_point_block, points
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.matrix import OF_A, OF_SUMS, MatrixShape
@@ -50,6 +51,13 @@ def define_blockwise(module: Module, goal: Goal, bits: int) -> None:
     """Add `void @sdx_gemm_blockwise{bits}_f32(ptr args, ptr ctx)`."""
     shape, kind = TileShape.of(goal, "f32"), blockwise(bits)
     _driver(module, shape, define_block(module, goal, shape, kind), kind)
+
+
+def define_points(module: Module, goal: Goal, bits: int) -> None:
+    """Add `void @sdx_gemm_points{bits}_f32(ptr args, ptr ctx)`, beside what `define_blockwise` adds."""
+    shape = TileShape.of(goal, "f32")
+    floats = define_block(module, goal, shape, blockwise(bits))
+    _driver(module, shape, define_point_block(module, goal, bits, floats), points(bits))
 
 
 def _driver(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
+from sardonyx.ir.algorithms.blockwise import GROUP
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.blockwise import STEPS, define_unpack
@@ -295,10 +296,12 @@ class Block:
         f, shape, word = self.f, self.shape, self.word
         panel = f.binary("udiv", self.n, int_(shape.columns))
         row = int_(shape.columns * self.weights.bits // 8)
-        levels = f.gep(self.b_matrix, f.mul(f.mul(panel, self.k), row), "i8")
+        levels = f.gep(self.b_matrix, f.mul(f.mul(panel, round_up(f, self.k, GROUP)), row), "i8")
         blocks = ceil_div(f, self.k, word[Gemm.BLOCK])
         at = f.mul(f.mul(panel, blocks), int_(shape.columns))
-        per_block = (f.gep(f.word(self.args, w, "ptr"), at, shape.dtype) for w in (Gemm.SCALES, Gemm.ZEROS))
+        scales, zeros = (f.word(self.args, w, "ptr") for w in (Gemm.SCALES, Gemm.ZEROS))
+        own = f.select(f.icmp("ne", zeros, V("null", "ptr")), at, int_(0))
+        per_block = f.gep(scales, at, shape.dtype), f.gep(zeros, own, shape.dtype)
         narrow = f.icmp("ne", width, int_(shape.columns))
         steps = self.k0, f.add(self.k0, self.steps), word[Gemm.BLOCK]
         f.call(self.unpack, "void", self.b_packed, levels, *per_block, *steps, narrow)

@@ -9,6 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.algorithms.blockwise import BITS, GROUP
 from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, concat, const, dim_value, make, map_, scalar
 from sardonyx.ops.demands import equal, ranked
@@ -17,6 +18,9 @@ from sardonyx.ops.onnx.quant import in_blocks
 from sardonyx.ops.table import op
 
 MICROSOFT = "com.microsoft"
+
+POINTS = 4
+"""The level of accuracy that allows to round what is multiplied to 8 bits."""
 
 
 def unpacked(x: Value, bits: int) -> Value:
@@ -65,7 +69,8 @@ def matmul_nbits(
         y = scalar(0, a.dtype).broadcast((*a.shape[:-1], N))
         return y if bias is None else y + bias
     b, blocks = in_bytes(b), -(-K // block_size)
-    if kernel := _by_kernel(a, b, scales, zero_points, g_idx, (K, N, block_size, bits)):
+    sizes = K, N, block_size, bits
+    if kernel := _by_kernel(a, b, scales, zero_points, g_idx, sizes, points=accuracy_level == POINTS):
         return kernel if bias is None else kernel + bias
     points = unpacked(b.reshape((N, blocks, dims.floordiv(b.size, N * blocks))), bits).cast(scales.dtype)
     scale = scales.reshape((N, blocks))
@@ -90,16 +95,19 @@ def _by_kernel(
     zero_points: Value | None,
     g_idx: Value | None,
     sizes: tuple[int, int, int, int],
+    *,
+    points: bool,
 ) -> Value | None:
     """The product as one operation, whose weights stay what they are; None if no kernel takes it.
 
-    `sizes` are K, N, the block size and bits.
+    `sizes` are K, N, the block size and bits; `points` tells that a may be rounded.
     """
     count, outputs, block, bits = sizes
     blocks = -(-count // block)
     in_order = g_idx is None or g_idx.size == 0
     known = all(v.is_numeric_const for v in (b, scales, zero_points) if v is not None)
-    if not (known and in_order and bits in (4, 8) and 1 < a.rank < 4 and a.dtype is scales.dtype is dt.F32):
+    has_kernel = known and in_order and bits in BITS and block % GROUP == 0
+    if not (has_kernel and 1 < a.rank < 4 and a.dtype is scales.dtype is dt.F32):
         return None
     must_equal(a.shape[-1], count, "inner sizes of a matrix product differ: {} and {}", a.shape[-1], count)
     if not isinstance(a.shape[-1], int):
@@ -108,7 +116,8 @@ def _by_kernel(
     weights = b.reshape((outputs, blocks, dims.floordiv(b.size, outputs * blocks)))
     args = (a, weights, scales.reshape((outputs, blocks)), zeros)
     shape = (*a.shape[:-1], outputs)
-    return make("dot_blockwise", args, {"bits": bits, "block": block}, dt.F32, shape)
+    attrs = {"bits": bits, "block": block, "points": "allowed" if points else ""}
+    return make("dot_blockwise", args, attrs, dt.F32, shape)
 
 
 def _of_columns(g_idx: Value, count: int, padded: int) -> Value:

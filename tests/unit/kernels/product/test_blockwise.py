@@ -9,10 +9,10 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
-from sardonyx.ir.algorithms.blockwise import dot_blockwise
+from sardonyx.ir.algorithms.blockwise import BITS, dot_blockwise
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir
-from sardonyx.kernels.product.blockwise import BITS, STEPS, pack_blocks, pack_levels
+from sardonyx.kernels.product.blockwise import STEPS, pack_blocks, pack_levels
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.object import executor
 from sardonyx.runtime.image import LoadedImage
@@ -73,8 +73,8 @@ def test_layouts_hold_every_number_once(bits: int) -> None:
     rng = np.random.default_rng(bits)
     w = rng.integers(0, 256, (5, 3, 16 * bits // 8)).astype(np.uint8)
     packed = pack_levels(w, bits, 40, goal)
-    assert packed.shape[:2] == (1, 40)
-    assert packed.nbytes % (40 * bits) == 0
+    assert packed.shape[:2] == (1, 48 * bits // 32)
+    assert packed.nbytes % (48 * bits) == 0
     blocks = pack_blocks(w[..., 0].astype(np.float32), goal)
     assert np.array_equal(blocks[0, :, :5].T, w[..., 0])
     assert not blocks[0, :, 5:].any()
