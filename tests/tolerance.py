@@ -46,7 +46,7 @@ SEVEN_BOUNDS = {1: 3e-6, 2: 1e-5}
 # Of a product with weights of 24 bits: the same, of the whole result.
 SHORT_BOUND = 1e-5
 # Of a product by matrix registers: rms of the errors, as a part of that of the result.
-MATRIX_BOUNDS = {"bf16": 5e-3, "bf16x3": 1e-5, "bf16x6": 1e-6}
+MATRIX_BOUNDS = {"bf16": 5e-3, "bf16x3": 1e-5, "bf16x6": 1e-6, "s8x6": 1e-6}
 # A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
 POINT_BOUND = 255 * REAL_MODEL_BOUND
 # How much nearer than this a point lies to its border is chance: what single roundings of float32 are worth.

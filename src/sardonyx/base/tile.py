@@ -43,12 +43,15 @@ class MatrixTile:
     """What one instruction multiplies that adds the product of two registers of rows to a third.
 
     Attributes:
-        operand: the type of the matrices: f32, or i8, which is unsigned bytes times signed ones.
-        number: that of what registers hold: bf16; u8s8 are unsigned bytes in the first, signed in the second.
+        operand: the type of the matrices: f32, or i8, which is unsigned bytes times signed ones; fixed24 are
+            whole numbers of 24 bits, each row of A and column of B of which has a scale.
+        number: that of what registers hold: bf16; u8s8 are unsigned bytes in the first, signed in the second;
+            s8 are signed bytes, digits of base 256.
         accumulator: that of the sums.
         terms: 1 if a number of a matrix is rounded to one of a register. 3 if it is the sum of two, high and
             low: what is left out of the four products is that of both low ones. 6 if it is the sum of three,
-            which hold all of a float: what is left out of the nine products is less than its last bit.
+            which hold all of a float: what is left out of the nine products is less than its last bit. Of
+            digits these are sums of three levels, for products of 256^4, 256^3 and 256^2.
         rows: the rows of a register, and the columns of one of sums.
         row_bytes: bytes of a row.
         instruction: what multiplies and adds.
@@ -71,7 +74,7 @@ class MatrixTile:
 
     @property
     def name(self) -> str:
-        """A word for it: `bf16`, `bf16x3`, `bf16x6`."""
+        """A word for it: `bf16`, `bf16x3`, `bf16x6`, `s8x6`."""
         return self.number if self.terms == 1 else f"{self.number}x{self.terms}"
 
     def __str__(self) -> str:

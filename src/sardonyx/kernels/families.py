@@ -18,6 +18,7 @@ from sardonyx.kernels.library import (
     attention,
     blockwise,
     contraction,
+    digits,
     grouped,
     halves_matrix_convolutions,
     matrices,
@@ -132,7 +133,8 @@ def _convolution(
     if runs_forward(places[x.id]) and (band := chosen_band(anchor, goal)):
         rounded = x.dtype is not dt.F32
         own = halves_matrix_convolutions(band) if rounded else matrix_convolutions(band)
-        kernels = {**matrices(band), **own}
+        parts = digits(band) if band.operand == "fixed24" else matrices(band)
+        kernels = {**parts, **own}
         return *conv_call(group, places, goal, emissions, band), kernels
     if plain := chosen_plain(anchor, places[x.id], goal):
         kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}

@@ -209,6 +209,26 @@ def matrices(tile: MatrixTile) -> Mapping[str, Shared]:
     return {f"matrices {tile.operand} {tile.name}": Shared(partial(matrices_ir, tile), tile.features)}
 
 
+def digits(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The module with the micro-kernels of digits, and what cuts rows into them, by name."""
+    return {f"digits {tile.operand} {tile.name}": Shared(partial(digits_ir, tile), tile.features)}
+
+
+@cache
+def digits_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `digits`."""
+    from sardonyx.kernels.digits.cut import define_cut_blocks
+    from sardonyx.kernels.digits.kernel import kernels
+    from sardonyx.kernels.tiles.matrix import MatrixShape
+
+    def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
+        kernels(module, MatrixShape(tile))
+        for careful in (False, True):
+            define_cut_blocks(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
+
+    return _beside(define, "digits", goal, tile)
+
+
 def matrix_convolutions(tile: MatrixTile) -> Mapping[str, Shared]:
     """The module with convolutions of floats, which needs those of `matrices` and `contraction`, by name."""
     name = f"matrix convolutions {tile.operand} {tile.name}"

@@ -65,6 +65,11 @@ def tdpbusd(sums: Array, a: Array, b: Array) -> Array:
     return (sums + a.astype(np.int64) @ right).astype(np.int32)
 
 
+def tdpbssd(sums: Array, a: Array, b: Array) -> Array:
+    """The same of signed bytes."""
+    return tdpbusd(sums, a.view(np.int8), b)
+
+
 def rounded_halves(x: Array) -> Array:
     """Single floats as the nearest bfloat16 bits: NaN quiet, what is not normal zero."""
     with np.errstate(invalid="ignore"):
@@ -124,6 +129,12 @@ class Registers:
         self.rows[sums] = total.view(np.uint8)
         self.rows[sums, self.counts[sums] :] = 0
 
+    def tdpbssd(self, sums: int, a: int, b: int) -> None:
+        self._check(sums, a, b)
+        total = tdpbssd(self.rows[sums].view(np.int32), self.rows[a], self.rows[b].view(np.int8))
+        self.rows[sums] = total.view(np.uint8)
+        self.rows[sums, self.counts[sums] :] = 0
+
     def _check(self, sums: int, a: int, b: int) -> None:
         """The machine refuses to multiply registers whose rows do not fit."""
         assert self.configured
@@ -145,6 +156,7 @@ _ARGUMENTS = {
     "tilestored64": "rpi",
     "tdpbf16ps": "rrr",
     "tdpbusd": "rrr",
+    "tdpbssd": "rrr",
 }
 _TYPES = {"p": ctypes.c_void_p, "r": ctypes.c_int8, "i": ctypes.c_int64}
 

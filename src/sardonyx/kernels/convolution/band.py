@@ -7,6 +7,9 @@ neighbours. Decides bands; must not know threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
@@ -25,11 +28,14 @@ from sardonyx.kernels.tiles.matrix import (
 )
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, prefetch
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
-from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.kernels.tiles.shape import BY_LEFT, STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks, define_split_weights
 from sardonyx.llvm import matrix
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
+
+SPLIT_WORDS = 8
+"""Those of the functions that split a phase of a row, at the most."""
 
 
 def _register_rows(f: Function, tiles: Tiles) -> V:
@@ -40,18 +46,22 @@ def _register_rows(f: Function, tiles: Tiles) -> V:
 class BandBlock(Block):
     """Writes the function, for one group; the registers are to be configured.
 
+    `with_rows` are the registers that have the rows of A, `spare_bytes` room for a micro-kernel.
+
     Attributes, set by `_measure_band`: the steps of a tap, those of k of a sum; pixels of the input between
     two outputs, between those of a phase, and how many phases there are; bytes of a pixel of the band, and
     between those of two outputs.
     """
 
     suffix, a_type = "", "float"
+    with_rows: Sequence[int] = (*OF_SUMS, *OF_A)
+    spare_bytes = SPARE_BYTES
 
     def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
         self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_{self.suffix}"
         self.narrow = tile.instruction.narrow if tile.terms == 1 else ""
         self.split_weights: list[V] = []
-        super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
+        super().__init__(module, replace(TileShape.of(goal, BY_LEFT[dt.F32]), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
@@ -69,7 +79,7 @@ class BandBlock(Block):
     def _rows(self, f: Function, args: V) -> dict[int, V]:
         """The rows of registers: the pixels of a line, or half of those of the largest tile of a long one."""
         tiles = Tiles.of(f, self.shape, f.word(args, Conv.LINES), f.word(args, Conv.PIXELS))
-        return dict.fromkeys((*OF_SUMS, *OF_A), _register_rows(f, tiles))
+        return dict.fromkeys(self.with_rows, _register_rows(f, tiles))
 
     def _measure_band(self) -> None:
         f, shape, word = self.f, self.matrix, self.word
@@ -137,7 +147,7 @@ class BandBlock(Block):
     def _make_tile_words(self) -> None:
         f, shape = self.f, self.shape
         spare = f.gep(self.sums, int_(STRIP_TILES * shape.tile_bytes), "i8")
-        self.panel = f.gep(spare, int_(SPARE_BYTES), "i8")
+        self.panel = f.gep(spare, int_(self.spare_bytes), "i8")
         self.floats = f.icmp("ne", self.word[Conv.FLOATS], int_(0))
         room = f.mul(self.steps, int_(self.matrix.planes * self.matrix.number_bytes * self.shape.columns))
         self.band = f.gep(self.panel, f.select(self.floats, room, int_(0)), "i8")
@@ -153,7 +163,7 @@ class BandBlock(Block):
         are_far = f.icmp("sgt", f.mul(outputs, int_(shape.element)), half)
         known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
-        self.split_words = new_words(f, {}, 6)
+        self.split_words = new_words(f, {}, SPLIT_WORDS)
 
     def _fill_table(self, first: V, count: V) -> None:
         """Nothing: entries depend on the band of a block."""
@@ -242,7 +252,7 @@ class BandBlock(Block):
         tiles = f.sub(self.high, self.low)
         size = f.mul(self._number_bytes(), int_(matrix.k_step * self.shape.columns))
         ahead = self.descriptor.ahead(self._weights(following), follows, tiles, steps, size)
-        b = self._weights(self.channel)
+        b = self._begin_panel(self._weights(self.channel), narrow)
         if self.split_weights:
             with f.when(self.floats):
                 end = self._weights(f.smin(f.mul(self.p1, wide), self.padded))
@@ -250,6 +260,15 @@ class BandBlock(Block):
                 f.call_pointer(f.select(narrow, *self.split_weights), self.panel, b, steps, last)
             b = f.select(self.floats, self.panel, b)
         self._strips(b, ahead)
+
+    def _begin_panel(self, b: V, narrow: V) -> V:
+        """Where the first step of a panel is."""
+        del narrow
+        return b
+
+    def _column_bytes(self) -> V:
+        """Bytes of all weights of an output."""
+        return self.f.mul(self.steps, self._number_bytes())
 
     def _number_bytes(self) -> V:
         """Bytes of one weight: of a float, or of all its parts."""
@@ -272,9 +291,9 @@ class BandBlock(Block):
 
     def _weights(self, channel: V) -> V:
         """The panel of weights that begins with that channel."""
-        f, each = self.f, self._number_bytes()
+        f = self.f
         before = f.add(f.mul(self.group, self.padded), channel)
-        return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(before, self.steps), each), "i8")
+        return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(before, self._column_bytes()), "i8")
 
     def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, word, cut = self.f, self.word, self.tiles.pixels
@@ -290,8 +309,12 @@ class BandBlock(Block):
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
         self.descriptor.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
         self.descriptor.point({MatrixWords.AHEAD: ahead})
+        self._begin_tile(a, below)
         self._ask_for_results(line, cut.begin(f, index), pixels, lines)
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
         self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
         return count
+
+    def _begin_tile(self, a: V, below: V) -> None:
+        """What a micro-kernel is told of rows of A beside where they are: those of its second register."""

@@ -47,7 +47,7 @@ def conv_call(
     anchor = group.anchor
     assert anchor is not None
     x, w, *laid_out = anchor.args
-    operand = band.operand if band else BY_LEFT[x.dtype]
+    operand = BY_LEFT[dt.F32] if band else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
     few = few_channels(anchor, places[x.id], goal)

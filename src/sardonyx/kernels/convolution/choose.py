@@ -19,6 +19,7 @@ from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 from sardonyx.kernels.convolution import cost
 from sardonyx.kernels.convolution.cost import matrix_cycles, sizes_of, vector_cycles
+from sardonyx.kernels.digits.numbers import have_digits
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
 
@@ -40,33 +41,50 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     x, w, *laid_out = anchor.args
     if x.dtype not in (dt.F32, dt.BF16):
         return None
-    tile = goal.find_matrix("f32", everywhere=True) if anchor.dtype is dt.F32 else None
-    if tile is None or goal.policy.winograd in ("f2", "f4"):
+    if anchor.dtype is not dt.F32 or laid_out or w.data is None or goal.policy.winograd in ("f2", "f4"):
         return None
-    if laid_out or w.data is None:
-        return None
-    block, group = goal.target.channel_block, anchor.attrs["group"]
-    outputs, channels, *taps = w.data.shape
-    if x.rank != 5 or block != tile.rows or anchor.attrs.get("runs"):
-        return None
-    if group > 1 and channels % block:
-        return None
-    outputs //= group
-    single = math.prod(taps) == 1
-    if channels < _LEAST_CHANNELS[single] or (single and channels * outputs < _LEAST_PRODUCTS):
-        return None
-    if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
-        return None
-    if _tile_bytes(anchor, MatrixShape(tile)) > band_bytes(goal.target) // 2:
-        return None
-    # Two lines of one pixel are all that a tile holds then; transforms along the lines take less.
-    if taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32:
+    tiles = [goal.find_matrix("f32", everywhere=True), _digits(anchor, goal)]
+    serving = [tile for tile in tiles if tile and _serves(tile, anchor, goal)]
+    tile = min(serving, key=lambda tile: cycles_of(anchor, tile, goal), default=None)
+    if tile is None:
         return None
     if tile.terms > 1:
         on_vectors = vector_cycles(sizes_of(anchor), _taps(anchor), goal)
         if on_vectors < _GAIN * cycles_of(anchor, tile, goal):
             return None
     return tile if x.dtype is dt.BF16 or have_parts(w.data) else None
+
+
+def _digits(anchor: Value, goal: Goal) -> MatrixTile | None:
+    """The tile of digits, for windows of one tap: a pixel has one scale, whatever else reads it."""
+    x, w = anchor.args
+    tile = goal.find_matrix("fixed24")
+    if tile is None or x.dtype is not dt.F32 or _taps(anchor) != (1, 1):
+        return None
+    assert w.data is not None
+    return tile if have_digits(w.data.reshape(*w.data.shape[:2]).T) else None
+
+
+def _serves(tile: MatrixTile, anchor: Value, goal: Goal) -> bool:
+    """Whether a tile serves a convolution at all."""
+    x, w = anchor.args
+    assert w.data is not None
+    block, group = goal.target.channel_block, anchor.attrs["group"]
+    outputs, channels, *taps = w.data.shape
+    if x.rank != 5 or block != tile.rows or anchor.attrs.get("runs"):
+        return False
+    if group > 1 and channels % block:
+        return False
+    outputs //= group
+    single = math.prod(taps) == 1
+    if channels < _LEAST_CHANNELS[single] or (single and channels * outputs < _LEAST_PRODUCTS):
+        return False
+    if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
+        return False
+    if _tile_bytes(anchor, MatrixShape(tile)) > band_bytes(goal.target) // 2:
+        return False
+    # Two lines of one pixel are all that a tile holds then; transforms along the lines take less.
+    return not (taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32)
 
 
 def cycles_of(anchor: Value, tile: MatrixTile, goal: Goal) -> float:

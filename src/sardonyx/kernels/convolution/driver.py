@@ -14,6 +14,7 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.band import BandBlock
+from sardonyx.kernels.convolution.digits import DigitsBandBlock
 from sardonyx.kernels.convolution.halves import HalvesBandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
 from sardonyx.kernels.convolution.plain import PlainBandBlock
@@ -36,6 +37,8 @@ def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
         block = MatrixBlock(module, goal, tile)
         block.write()
         _driver(module, block.shape, block.f.name, _Registers(block.prefix, tile, _whole(tile)))
+    elif tile.operand == "fixed24":
+        _define_band(module, DigitsBandBlock(module, goal, tile))
     else:
         _define_band(module, BandBlock(module, goal, tile))
 

@@ -12,6 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.convolution.few import beside, cut_row
+from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b, pack_matrix
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.pairs import in_pairs
@@ -72,7 +73,8 @@ def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal)
     taps = np.pad(taps, ((0, 0), (0, 0), (0, -inputs % step), (0, 0)))
     if shape.in_pairs:
         taps = in_pairs(taps, step)
-    return pack_matrix(_whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block), tile)
+    steps = _whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block)
+    return pack_digits(steps, tile) if tile.operand == "fixed24" else pack_matrix(steps, tile)
 
 
 def pack_float_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

@@ -19,7 +19,7 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 ACROSS = 2
 """Registers of rows, and of columns, of a full tile of sums."""
 
-_NUMBER_BYTES = {"bf16": 2, "u8s8": 4}
+_NUMBER_BYTES = {"bf16": 2, "u8s8": 4, "s8": 1}
 _SUMS = ACROSS * ACROSS
 _A, _B = _SUMS, _SUMS + ACROSS
 OF_SUMS, OF_A, OF_B = range(_SUMS), range(_A, _B), range(_B, _B + ACROSS)
@@ -73,9 +73,14 @@ class MatrixShape:
         return parts if self.planes == 1 else (*parts, Plane.FINITE)
 
     @property
+    def abreast(self) -> int:
+        """Vectors of floats that a step has the numbers of in turn; 1: they follow one another."""
+        return 1 if self.planes < 3 else self.depth
+
+    @property
     def in_pairs(self) -> bool:
         """Whether a step of a convolution's input has the channels of its two halves in turn."""
-        return self.planes == 3
+        return self.abreast == 2
 
     @property
     def terms(self) -> tuple[tuple[Plane, Plane], ...]:
@@ -130,6 +135,9 @@ class MatrixWords(IntEnum):
     that is 0 in the same rows. ADD tells whether sums go on from those in the tile. SPARE is room for
     SPARE_BYTES. ASKS times a term and step LINES cache lines are asked for that are read later, from AHEAD
     on, and none behind AHEAD_LAST. AHEAD and TILE, where sums go, are of one tile.
+
+    Of whole numbers with scales SCALES has a float for each of the ROWS that registers of A have, SCALE_ROW
+    apart, those of the second SCALES_HALF behind those of the first, and COLUMN_SCALES one a column of B.
     """
 
     A_ROW = 0
@@ -149,6 +157,11 @@ class MatrixWords(IntEnum):
     A_HALF = 14
     TILE_HALF = 15
     A_STEP = 16
+    ROWS = 17
+    SCALES = 18
+    SCALE_ROW = 19
+    SCALES_HALF = 20
+    COLUMN_SCALES = 21
 
 
 ASKS = 2

@@ -81,3 +81,4 @@ def _on_tiles(name: str, narrow: str = "") -> MatrixMultiply:
 
 TDPBF16PS = _on_tiles("tdpbf16ps", "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
 TDPBUSD = _on_tiles("tdpbusd")
+TDPBSSD = _on_tiles("tdpbssd")

@@ -39,4 +39,5 @@ AMX: tuple[MatrixTile, ...] = (
     MatrixTile("f32", "bf16", "f32", 3, 16, 64, of.TDPBF16PS, _BF16, precisions=("fp32",), everywhere=False),
     MatrixTile("f32", "bf16", "f32", 6, 16, 64, of.TDPBF16PS, _BF16, precisions=("fp32",)),
     MatrixTile("i8", "u8s8", "i32", 1, 16, 64, of.TDPBUSD, _I8, precisions=_EVERY),
+    MatrixTile("fixed24", "s8", "i32", 6, 16, 64, of.TDPBSSD, _I8, precisions=("fp32",)),
 )

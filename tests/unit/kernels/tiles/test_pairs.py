@@ -14,7 +14,7 @@ from tests.unit.kernels.native import Array, guarded
 from tests.unit.kernels.tiles.modelled import Modelled
 from tests.unit.llvm.registers import widened
 
-(SHAPE,) = (MatrixShape(tile) for tile in isa.V4.matrices if tile.terms == 6)
+(SHAPE,) = (MatrixShape(tile) for tile in isa.V4.matrices if tile.name == "bf16x6")
 
 
 def split(x: Array, *, careful: bool) -> tuple[Array, bool]:

@@ -1,0 +1,85 @@
+"""Pointwise convolutions by digits against float64: any step, width and channels, inf and NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.convolution import choose
+from sardonyx.kernels.convolution.digits import DigitsBandBlock
+from sardonyx.kernels.library import digits_ir, matrix_convolutions_ir
+from sardonyx.llvm.vec import Module
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
+from tests.tolerance import MATRIX_BOUNDS
+from tests.unit.kernels.convolution.test_band import check, error, results, target_of
+
+(TILE,) = (tile for tile in isa.V4.matrices if tile.operand == "fixed24")
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the sizes are."""
+    monkeypatch.setattr(choose, "_GAIN", 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "x_shape", "w_shape"),
+    [
+        ("strides = [1,2]", (1, 24, 6, 70), (33, 24, 1, 1)),
+        ("strides = [2,2]", (1, 130, 13, 13), (40, 130, 1, 1)),
+        ("group = 1", (3, 100, 7, 7), (130, 100, 1, 1)),
+        ("group = 3", (1, 96, 5, 20), (75, 32, 1, 1)),
+        ("group = 1", (1, 128, 40, 40), (40, 128, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("l2_bytes", [256 << 10, 2 << 20])
+def test_convolutions(
+    how: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    l2_bytes: int,
+    rng: np.random.Generator,
+) -> None:
+    check(TILE, how, x_shape, w_shape, l2_bytes, rng)
+
+
+def test_infinity_and_nan_reach_the_outputs_that_read_them(rng: np.random.Generator) -> None:
+    text = "g (float[1,80,8,20] x) => (float[n,c,h,w] y) { y = Conv(x, v) }"
+    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in ((1, 80, 8, 20), (32, 80, 1, 1)))
+    v[5, 3] = 0
+    x[0, 3, 2, 5], x[0, 20, 6, 15], x[0, 79, 7, 19] = np.inf, np.nan, -np.inf
+    _, got, exact = results(TILE, text, x, need(target_of(TILE)), v=v)
+    finite = np.isfinite(exact)
+    assert np.array_equal(got[~finite], exact[~finite].astype(np.float32), equal_nan=True)
+    assert error(got[finite], exact[finite]) < MATRIX_BOUNDS[TILE.name]
+
+
+def test_a_pixel_has_a_scale_of_its_own(rng: np.random.Generator) -> None:
+    text = "g (float[1,64,6,20] x) => (float[n,c,h,w] y) { y = Conv(x, v) }"
+    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in ((1, 64, 6, 20), (32, 64, 1, 1)))
+    x *= 10.0 ** rng.integers(-20, 20, (6, 20))
+    _, got, exact = results(TILE, text, x.astype(np.float32), need(target_of(TILE)), v=v)
+    size = np.sqrt(np.mean(exact**2, 1, keepdims=True))
+    assert error(got / size, exact / size) < MATRIX_BOUNDS[TILE.name]
+
+
+@pytest.mark.parametrize("repeated", [(2,), (3,), (2, 3), (1,)], ids=str)
+def test_input_that_is_repeated_along_axes(repeated: tuple[int, ...], rng: np.random.Generator) -> None:
+    whole = (2, 64, 9, 40)
+    x = rng.standard_normal([1 if a in repeated else n for a, n in enumerate(whole)]).astype(np.float32)
+    v = rng.standard_normal((32, 64, 1, 1)).astype(np.float32)
+    shape = ",".join(map(str, x.shape))
+    text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ e = Expand(x, s) y = Conv(e, v) }}"
+    _, got, exact = results(TILE, text, x, need(target_of(TILE)), s=np.array(whole), v=v)
+    assert error(got, exact) < MATRIX_BOUNDS[TILE.name]
+
+
+def test_texts_leave_micro_kernels_to_their_module() -> None:
+    goal = Goal(target_of(TILE))
+    name = DigitsBandBlock(Module(), goal, TILE).f.name
+    text, shared = matrix_convolutions_ir(TILE, goal), digits_ir(TILE, goal)
+    assert f"@{name}(" in text
+    assert "define hidden void @digits_" not in text
+    assert "define hidden void @digits_" in shared

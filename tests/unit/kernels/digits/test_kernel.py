@@ -1,0 +1,19 @@
+"""A tile of digits has the sums of its numbers, by however many registers, whose last rows may be idle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tolerance import MATRIX_BOUNDS
+from tests.unit.kernels.digits.tiled import TILE, tile_of
+
+
+@pytest.mark.parametrize(("registers", "columns", "steps"), [(1, 1, 1), (1, 2, 3), (2, 1, 2), (2, 2, 16)])
+@pytest.mark.parametrize("rows", [16, 13])
+def test_sums(registers: int, columns: int, steps: int, rows: int, rng: np.random.Generator) -> None:
+    a = rng.standard_normal((registers * rows, 64 * steps)).astype(np.float32)
+    b = rng.standard_normal((64 * steps, 16 * columns)).astype(np.float32)
+    exact = a.astype(np.float64) @ b
+    error = np.sqrt(np.mean((tile_of(a, b, rows) - exact) ** 2) / np.mean(exact**2))
+    assert error < MATRIX_BOUNDS[TILE.name]
