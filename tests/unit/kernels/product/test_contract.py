@@ -105,10 +105,13 @@ def check(
     transposed_a: bool = False,
     row_padding: int = 0,
 ) -> None:
+    """The only element of a product of one row and one column has terms of one sign, which do not cancel."""
     a = random(rng, dtype, *(a_batch or batch), *((k, m) if transposed_a else (m, k + row_padding)))
+    b = random(rng, dtype, *(b_batch or batch), k, n)
+    if m == n == 1:
+        a, b = abs(a), abs(b)
     a = guarded(a)
     a = a.swapaxes(-1, -2) if transposed_a else a[..., :k]
-    b = random(rng, dtype, *(b_batch or batch), k, n)
     whole = guarded(np.full((*batch, m + 1, n + 3), np.nan, dtype))
     c = whole[..., :m, :n]
     symbol, words, alive = words_of(a, b, c, target, b_kind)
