@@ -21,7 +21,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild, renamed
 from sardonyx.ir.value import Shape, Value, concat, const, make, map_, scalar
 from sardonyx.passes.blocked import Blocked, block, channels_of, joined, runs_of
-from sardonyx.passes.few_channels import of_squares
+from sardonyx.passes.few_channels import along_lines, of_squares
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
@@ -204,8 +204,11 @@ class _Forms:
         known, w = self.get(x), self.plain(w)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")}
         squares = of_squares(value, self.plain(x), w, self.goal) if known is None else None
+        lines = along_lines(value, self.plain(x), w) if known is None and per < _MIN_CHANNELS else None
         if squares is not None:
             source, w, attrs["strides"] = squares.form, squares.weights, (1, 1)
+        elif lines is not None:
+            source, w = lines.pixels, lines.weights
         elif known is None and per < _MIN_CHANNELS and group == 1 and value.dtype is dt.F32:
             source = self.plain(x).pad((0, 0, *low), (0, 0, *high))
         else:

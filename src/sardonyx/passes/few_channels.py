@@ -1,7 +1,8 @@
-"""First layers of bytes, of few channels and with steps of two, as convolutions over squares of pixels.
+"""First layers of small integers, of few channels: over squares of pixels, or in steps along lines.
 
 A square of two by two pixels of four channels is a pixel of 16, which matrix registers read as a whole;
-windows are half as high and as wide, their steps one. Must not know who reads the result.
+windows are half as high and as wide, their steps one. Elsewhere a step holds pixels of a line of one channel,
+which lie side by side as they come. Must not know who reads the result.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _CHANNELS = 4
 """Channels of a pixel, missing ones included."""
 
 _STEP = 2
+
+_SUM_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,30 @@ def of_squares(value: Value, x: Value, w: Value, goal: Goal) -> Squares | None:
     squares = padded.reshape((x.shape[0], lines, _STEP, pixels, _STEP * _CHANNELS)).transpose(0, 1, 3, 2, 4)
     form = squares.reshape((x.shape[0], 1, lines, pixels, block))
     return Squares(form, const(np.ascontiguousarray(weights)))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Pixels [N, C, H, W] with all borders, and weights [OC, C, R, C] whose lines are whole steps."""
+
+    pixels: Value
+    weights: Value
+
+
+def along_lines(value: Value, x: Value, w: Value) -> Lines | None:
+    """What a narrow convolution of x and w becomes; None if steps along channels are fewer."""
+    at = value.attrs
+    if w.data is None or not is_narrow(value) or at["group"] != 1 or at["dilations"][1] != 1:
+        return None
+    _, channels, _, columns = w.data.shape
+    depth = _SUM_BITS // w.dtype.bits
+    steps = -(-columns // depth)
+    if channels * steps > -(-channels // depth) * columns:
+        return None
+    missing = steps * depth - columns
+    low, high = at["low"], at["high"]
+    pixels = x.pad((0, 0, *low), (0, 0, high[0], high[1] + missing))
+    return Lines(pixels, const(np.pad(w.data, ((0, 0), (0, 0), (0, 0), (0, missing)))))
 
 
 def _is_first(value: Value, w: np.ndarray) -> bool:

@@ -49,7 +49,7 @@ def conv_call(
     x, w, *laid_out = anchor.args
     operand = BY_LEFT[dt.F32] if band else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
-    words, x_at = _input_words(anchor, places[x.id], kernel)
+    words, x_at = _input_words(anchor, places[x.id], kernel, goal.tile(operand).k_step)
     few = few_channels(anchor, places[x.id], goal)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
     if few is None and band is None:
@@ -119,8 +119,10 @@ def _plan(anchor: Value, end: str) -> str:
     return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {end}"
 
 
-def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int, Argument], Affine]:
-    """The words of taps and channels, and the address of an output point's first tap."""
+def _input_words(
+    anchor: Value, place: Place, kernel: Kernel, depth: int
+) -> tuple[dict[int, Argument], Affine]:
+    """The words of taps and channels, in steps of `depth`, and the address of an output point's first tap."""
     x, w = anchor.args[:2]
     at: dict[str, Any] = anchor.attrs
     group, strides, dilations = at["group"], at["strides"], at["dilations"]
@@ -146,7 +148,7 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
     words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
     words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}
     if not blocked and dilation == 1 and spatial[1] == 1:
-        words |= {Conv.TAPS3: 1, Conv.STEPS: columns}
+        words |= {Conv.TAPS3: 1, Conv.STEPS: columns // depth}
     return words, x_at
 
 
