@@ -22,6 +22,7 @@ from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.choose import chosen
+from sardonyx.kernels.product.few_walk import few_bytes
 from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
 from sardonyx.kernels.product.point_walk import point_bytes
 from sardonyx.kernels.scratch import product_bytes
@@ -105,11 +106,20 @@ def blockwise_call(
         f"sdx_gemm_{how}_f32",
         "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
-        scratch_bytes=point_bytes(goal.target, count, block) if points else product_bytes(goal.target),
+        scratch_bytes=_scratch_bytes(anchor, goal),
         arithmetic=f"{goal.tile('i8' if points else 'f32')}, weights of {bits} bits",
         plan=_plan(kernel, inner, end),
     )
     return call, end.modules
+
+
+def _scratch_bytes(anchor: Value, goal: Goal) -> Dim:
+    """Bytes of scratch for a product with weights of few bits."""
+    count = anchor.args[0].shape[-1]
+    assert isinstance(count, int)
+    if anchor.attrs["points"] == "made":
+        return point_bytes(goal.target, count, anchor.attrs["block"])
+    return max(product_bytes(goal.target), few_bytes(goal.target, count))
 
 
 def _batch(kernel: Kernel) -> list[Axis | None]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import replace
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.bytes import define_byte_block
+from sardonyx.kernels.product.few_walk import define_few_block, most_rows
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.point_walk import define_point_block, points
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
@@ -19,7 +21,7 @@ from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.matrix import OF_A, OF_SUMS, MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
-from sardonyx.llvm.vec import Function, Module, int_
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 LEAST_ROWS = 8
 """Rows from which on matrix registers are faster, where a panel is split for them, and for bytes."""
@@ -50,7 +52,8 @@ def define_matrix(module: Module, goal: Goal, tile: MatrixTile) -> None:
 def define_blockwise(module: Module, goal: Goal, bits: int) -> None:
     """Add `void @sdx_gemm_blockwise{bits}_f32(ptr args, ptr ctx)`."""
     shape, kind = TileShape.of(goal, "f32"), blockwise(bits)
-    _driver(module, shape, define_block(module, goal, shape, kind), kind)
+    few = Few(define_few_block(module, goal, bits), most) if (most := most_rows(goal)) else None
+    _driver(module, shape, define_block(module, goal, shape, kind), kind, few=few)
 
 
 def define_points(module: Module, goal: Goal, bits: int) -> None:
@@ -60,8 +63,20 @@ def define_points(module: Module, goal: Goal, bits: int) -> None:
     _driver(module, shape, define_point_block(module, goal, bits, floats), points(bits))
 
 
+class Few(NamedTuple):
+    """The function in the place of a block for products of no more rows."""
+
+    block: str
+    most_rows: int
+
+
 def _driver(
-    module: Module, shape: TileShape, block: str, kind: Weights, tile: MatrixTile | None = None
+    module: Module,
+    shape: TileShape,
+    block: str,
+    kind: Weights,
+    tile: MatrixTile | None = None,
+    few: Few | None = None,
 ) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
 
@@ -87,20 +102,25 @@ def _driver(
     with f.when(f.icmp("sgt", f.smin(m, n), int_(0))):
         by_rows = f.icmp("sge", m, f.mul(threads, int_((4 if tile else 2) * shape.max_rows)))
         if kind.made:
-            few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
-            by_rows = f.binary("and", by_rows, few)
+            scarce = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
+            by_rows = f.binary("and", by_rows, scarce)
         unit = f.select(by_rows, m, panels)
         work = f.mul(f.mul(f.mul(m, n), f.word(args, Gemm.K)), batch)
         each = f.select(by_rows, int_(2 * shape.max_rows), int_(1))
         most = f.binary("udiv", f.mul(batch, unit), each)
         shares = Shares.of(f, ctx, threads, work, int_(0) if kind.made or tile else most)
         if tile:
-            few = f.smin(m, int_(tile.rows))
-            matrix.configure(f, tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), few))
+            rows = f.smin(m, int_(tile.rows))
+            matrix.configure(f, tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), rows))
         with my_runs(f, batch, unit, shares) as (index, first, last):
             m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
             p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
-            f.call(block, "void", args, ctx, index, m0, m1, p0, p1)
+            run = args, ctx, index, m0, m1, p0, p1
+            if few:
+                own = (V(f"@{name}", "ptr") for name in (few.block, block))
+                f.call_pointer(f.select(f.icmp("sle", m, int_(few.most_rows)), *own), *run)
+            else:
+                f.call(block, "void", *run)
         if tile:
             matrix.release(f, tile.instruction)
     f.ret()

@@ -15,7 +15,8 @@ from sardonyx.ir.algorithms.blockwise import BITS, GROUP, LEAST_LARGEST, dot_blo
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir, points_ir
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
-from sardonyx.kernels.product.point_sums import PointKernel, define
+from sardonyx.kernels.product.level_walk import row_counts
+from sardonyx.kernels.product.point_sums import define_point_sums
 from sardonyx.kernels.product.point_walk import point_bytes
 from sardonyx.kernels.product.points import define_points
 from sardonyx.kernels.tiles.shape import TileShape
@@ -123,9 +124,9 @@ def assembly(define: Callable[[Module], str], target: Target) -> str:
 @pytest.mark.parametrize(("target", "bits"), CASES)
 def test_inner_loops_multiply_a_group_in_registers(target: Target, bits: int) -> None:
     tile = TileShape.of(Goal(target), "i8")
-    for rows in (1, 2, 4) if tile.max_rows > 8 else (1, 2):
-        kernel = PointKernel(tile, bits, rows, shifts=False)
-        (loop,) = innermost_loops(assembly(partial(define, kernel=kernel), target))
+    for rows in row_counts(tile):
+        make = partial(define_point_sums, shape=tile, bits=bits, rows=rows, shifts=False)
+        (loop,) = innermost_loops(assembly(make, target))
         products = sum(tile.instruction.mnemonic in line for line in loop)
         assert products == rows * tile.vectors * GROUP // 4
         assert not any("rsp" in line and re.search("[yz]mm", line) for line in loop), rows
