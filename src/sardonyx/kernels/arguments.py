@@ -109,7 +109,8 @@ class Conv(IntEnum):
     of a block is not a whole number of steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
-    tells that W holds floats where registers would read parts of them.
+    tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
+    pixel of the band, if digits are multiplied.
     """
 
     X = 0
@@ -154,7 +155,8 @@ class Conv(IntEnum):
     MOST_RUNS = 39
     GROUP_PITCH = 40
     FLOATS = 41
-    EPILOGUE_WORDS = 42
+    ABREAST = 42
+    EPILOGUE_WORDS = 43
 
 
 class Winograd(IntEnum):

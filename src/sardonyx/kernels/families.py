@@ -116,6 +116,7 @@ def _convolution(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
 ) -> tuple[NativeCall, Mapping[str, str], Library]:
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
+    from sardonyx.kernels.convolution.abreast import chosen as chosen_abreast
     from sardonyx.kernels.convolution.call import conv_call
     from sardonyx.kernels.convolution.choose import chosen as chosen_band
     from sardonyx.kernels.convolution.choose import runs_forward
@@ -139,6 +140,9 @@ def _convolution(
     if plain := chosen_plain(anchor, places[x.id], goal):
         kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}
         return *conv_call(group, places, goal, emissions, plain), kernels
+    if abreast := chosen_abreast(anchor, places[x.id], goal):
+        kernels = {**digits(abreast), **plain_matrix_convolutions(abreast)}
+        return *conv_call(group, places, goal, emissions, abreast), kernels
     few = few_channels(anchor, places[x.id], goal)
     registers = chosen_conv(anchor, goal)
     own = grouped(few) if few else matrices(registers) if registers else {}

@@ -18,6 +18,7 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
+from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
@@ -78,6 +79,8 @@ def conv_call(
         weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
     words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
     words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
+    if band and x.rank == 4 and band.operand == "fixed24":
+        words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, may_round=band is not None)
     matrix = band or chosen(anchor, goal)
@@ -180,6 +183,11 @@ def _tiles(line: Axis, pixel: Axis, rows: int) -> int:
 
 def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
+    if band and not blocked_in and band.operand == "fixed24":
+        step = anchor.attrs["strides"][0]
+        return packed(
+            w, ("abreast", step, band), lambda data: layouts.pack_abreast_weights(data, step, band, goal)
+        )
     if band and not blocked_in:
         return packed(w, ("plain", band), lambda data: layouts.pack_plain_matrix_weights(data, band, goal))
     if band and are_split(anchor, band, goal):

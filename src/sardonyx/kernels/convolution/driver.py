@@ -13,6 +13,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.abreast_band import AbreastBandBlock
 from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.convolution.digits import DigitsBandBlock
 from sardonyx.kernels.convolution.halves import HalvesBandBlock
@@ -45,7 +46,8 @@ def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
 
 def define_plain_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
     """Add `void @sdx_conv_{tile}_plain_{operand}(ptr args, ptr ctx)`, for plain input of few channels."""
-    _define_band(module, PlainBandBlock(module, goal, tile))
+    block = AbreastBandBlock if tile.operand == "fixed24" else PlainBandBlock
+    _define_band(module, block(module, goal, tile))
 
 
 def define_halves_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.convolution.abreast import in_steps
 from sardonyx.kernels.convolution.few import beside, cut_row
 from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b, pack_matrix
@@ -106,6 +107,12 @@ def pack_plain_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np
     by_pixel = _padded(w, 1, beside(channels) - channels).transpose(2, 3, 1, 0)
     by_step = _padded(by_pixel.reshape(rows * steps, numbers, outputs), 1, shape.k_step - numbers)
     return pack_matrix(_whole_blocks(by_step.reshape(1, -1, outputs), goal.target.channel_block), tile)
+
+
+def pack_abreast_weights(w: np.ndarray, row_step: int, tile: MatrixTile, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC, R, C] for plain input whose lines lie abreast, and digits."""
+    steps = in_steps(w, row_step, tile.row_bytes)
+    return pack_digits(_whole_blocks(steps[None], goal.target.channel_block)[0], tile, turned=False)
 
 
 def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:

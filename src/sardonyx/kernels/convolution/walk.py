@@ -85,14 +85,18 @@ class Block:
         self._make_tile_words()
         with f.when(f.binary("xor", self.is_cut, int_(1, "i1"))):
             self._fill_table(int_(0), self.entries)
-        with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
-            self.low = block.index
+        with f.loop(self._first_block(), self.s1, self.tiles_per_block) as block:
+            self.low = f.smax(block.index, self.s0)
             self.high = f.smin(f.add(block.index, self.tiles_per_block), self.s1)
             self._begin_block()
             with f.loop(self.p0, self.p1) as panel:
                 self._panel(panel.index)
         f.ret()
         f.finish()
+
+    def _first_block(self) -> V:
+        """The tile that the first block begins with, of which those before the range are left out."""
+        return self.s0
 
     def _begin_block(self) -> None:
         """What tiles of all panels need."""

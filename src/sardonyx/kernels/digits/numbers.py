@@ -58,18 +58,18 @@ def in_turn(steps: np.ndarray, shape: MatrixShape) -> np.ndarray:
     return vectors.swapaxes(-2, -3).reshape(*batch, count, n)
 
 
-def pack_digits(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
+def pack_digits(w: np.ndarray, tile: MatrixTile, *, turned: bool = True) -> np.ndarray:
     """Lay out floats w[..., K, N] that `have_digits`, K whole steps and N whole registers.
 
     Panels [..., N / columns][scales of columns][steps][digit][register of columns][row][column][depth]; a
     last panel of at most half the columns is one register wide. Returns words of 4 bytes, [..., count],
-    64-byte aligned: `column_bytes` a column.
+    64-byte aligned: `column_bytes` a column. The k of a step are in turn if A's are `turned`, else in order.
     """
     shape = MatrixShape(tile)
     *batch, k, n = w.shape
     steps, narrow = k // shape.k_step, tile.rows
     whole, scales = whole_numbers(w)
-    planes = digits(in_turn(whole, shape))
+    planes = digits(in_turn(whole, shape) if turned else whole)
     packed = aligned_zeros((*batch, n * column_bytes(shape, steps) // 4), np.dtype(np.float32))
     for at in range(0, n, shape.rows):
         part = planes[..., at : at + shape.rows]

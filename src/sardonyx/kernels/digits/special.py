@@ -32,7 +32,8 @@ def define_special(module: Module, shape: MatrixShape, columns: int) -> str:
     """Add `void @name(ptr tile, ptr codes, ptr b, i64 steps, ptr descriptor)` once; returns the name.
 
     Adds to the ROWS rows of a tile of `columns` registers what the numbers of `codes` times those of B are,
-    of which signs and zeros matter alone. Codes lie as the first digit of A does, steps and entries too.
+    of which signs and zeros matter alone. Codes lie as the first digit of A does, steps and entries too;
+    behind the last row of A, where sums are not read, any bytes may.
     """
     name = f"digits_special_{shape.tile.name}_{columns}"
     if module.has(name):
@@ -43,6 +44,10 @@ def define_special(module: Module, shape: MatrixShape, columns: int) -> str:
     none = f.gep(descriptor, int_(MatrixWords.ENTRIES), "i64")
     entries = f.word(descriptor, MatrixWords.ENTRIES)
     table = f.select(f.icmp("ne", entries, int_(0)), f.word(descriptor, MatrixWords.TABLE, "ptr"), none)
+    masked = f.icmp("ne", f.word(descriptor, MatrixWords.MASKS), int_(0))
+    all_count = f.module.table("digits_special_all", "i64", [int_(-1)])
+    masks = f.select(masked, f.word(descriptor, MatrixWords.MASKS, "ptr"), all_count)
+    every = f.select(masked, int_(-1), int_(0))
     words = MatrixWords.TILE_ROW, MatrixWords.A_ROW, MatrixWords.A_STEP, MatrixWords.B_STEP
     pitch, a_row, a_step, b_step = (f.word(descriptor, w) for w in words)
     rows = f.word(descriptor, MatrixWords.ROWS)
@@ -50,9 +55,10 @@ def define_special(module: Module, shape: MatrixShape, columns: int) -> str:
         to, own = row.carried
         with f.loop(int_(0), f.smax(entries, int_(1)), 1, [b]) as entry:
             begin = f.gep(own, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
+            count = f.load(f.gep(masks, f.binary("and", entry.index, every), "i64"), "i64")
             with f.loop(int_(0), steps, 1, [begin, entry.carried[0]]) as step:
                 at, weights = step.carried
-                _add_step(f, shape, columns, to, at, weights)
+                _add_step(f, shape, columns, to, at, weights, count)
                 step.next(f.gep(at, a_step, "i8"), f.gep(weights, b_step, "i8"))
             entry.next(step.carried[1])
         row.next(f.gep(to, pitch, "i8"), f.gep(own, a_row, "i8"))
@@ -61,15 +67,16 @@ def define_special(module: Module, shape: MatrixShape, columns: int) -> str:
     return name
 
 
-def _add_step(f: Function, shape: MatrixShape, columns: int, tile: V, codes: V, b: V) -> None:
-    """Add what the codes of one step of a row say."""
+def _add_step(f: Function, shape: MatrixShape, columns: int, tile: V, codes: V, b: V, count: V) -> None:
+    """Add what the codes of one step of a row say, of those numbers that `count`."""
     values = {Code.NONE: 0.0, Code.INFINITE: math.inf, Code.NEGATIVE: -math.inf, Code.NAN: math.nan}
     table = f.module.table("digits_special_values", "float", [float_(values[code]) for code in Code])
     found = f.icmp("ne", f.load(codes, _BYTES), int_(0, _BYTES))
-    with f.repeat(lambda left: f.icmp("ne", left, int_(0)), [f.bitcast(found, "i64")]) as each:
+    with f.repeat(lambda left: f.icmp("ne", left, int_(0)), [f.binary("and", f.bitcast(found, "i64"), count)]) as each:
         (left,) = each.carried
         number = f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))
         code = f.convert("zext", f.load(f.gep(codes, number, "i8"), "i8"), "i64")
+        code = f.binary("and", code, int_(len(Code) - 1))
         value = f.splat(f.load(f.gep(table, code, "float"), "float"), _LANES)
         row = f.mul(f.binary("udiv", number, int_(shape.depth)), int_(shape.tile.row_bytes))
         place = f.mul(f.binary("urem", number, int_(shape.depth)), int_(8))

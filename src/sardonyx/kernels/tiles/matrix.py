@@ -138,6 +138,7 @@ class MatrixWords(IntEnum):
 
     Of whole numbers with scales SCALES has a float for each of the ROWS that registers of A have, SCALE_ROW
     apart, those of the second SCALES_HALF behind those of the first, and COLUMN_SCALES one a column of B.
+    MASKS, if not 0, has a word of bits for each of the ENTRIES: which numbers of its step count.
     """
 
     A_ROW = 0
@@ -162,6 +163,7 @@ class MatrixWords(IntEnum):
     SCALE_ROW = 19
     SCALES_HALF = 20
     COLUMN_SCALES = 21
+    MASKS = 22
 
 
 ASKS = 2
