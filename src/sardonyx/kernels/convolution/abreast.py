@@ -1,4 +1,4 @@
-"""Which convolutions of plain input of a few channels are sums of digits, and what a pixel of their band holds.
+"""Which convolutions of plain input of a few channels multiply digits, and what a pixel of their band holds.
 
 All channels of some lines lie abreast in it, so that a step has the numbers of some pixels of these lines.
 Must not know how.
@@ -86,7 +86,7 @@ def chosen(anchor: Value, place: Place, goal: Goal) -> MatrixTile | None:
     at = anchor.attrs
     if w.data is None or at["group"] != 1 or goal.target.channel_block != tile.rows:
         return None
-    outputs, channels, rows, columns = w.data.shape
+    outputs, channels, rows, _ = w.data.shape
     runs_on = runs_forward(place) and place.strides[3] == 1 and at["dilations"][1] == 1
     if not runs_on or (rows > 1 and at["dilations"][0] > 1):
         return None
@@ -112,7 +112,7 @@ def _tile_bytes(anchor: Value, tile: MatrixTile) -> int:
     rows, columns = (int(n) for n in anchor.args[1].shape[2:])  # type: ignore[arg-type]
     row_step, step = anchor.attrs["strides"]
     width = shape.rows * step + columns + PIXELS
-    return (row_step * (ACROSS - 1) + rows + of.lines) * width * of.bytes * len(shape.held)
+    return int((row_step * (ACROSS - 1) + rows + of.lines) * width * of.bytes * len(shape.held))
 
 
 def in_steps(w: np.ndarray, row_step: int, row_bytes: int) -> np.ndarray:

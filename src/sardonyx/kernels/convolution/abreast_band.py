@@ -1,10 +1,12 @@
 """The loops of a convolution of plain input of a few channels around micro-kernels whose numbers are digits.
 
-A row of the band has the numbers of all lines that lie abreast; neighbouring ones begin some lines apart. What
-a block reads has one scale: blocks lie at the same places whoever computes them. Must not know threads.
+A row of the band has the numbers of all lines that lie abreast; neighbouring ones begin some lines apart.
+What a block reads has one scale: blocks lie at the same places whoever computes them. Must not know threads.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels import scratch
@@ -60,7 +62,7 @@ class AbreastBandBlock(DigitsBandBlock):
         f, word, shape = self.f, self.word, self.matrix
         numbers = f.mul(word[Conv.ABREAST], word[Conv.CHANNELS_IN])
         self.pixel = int_(PIXEL_BYTES[0])
-        for less, more in zip(PIXEL_BYTES, PIXEL_BYTES[1:], strict=False):
+        for less, more in pairwise(PIXEL_BYTES):
             self.pixel = f.select(f.icmp("sgt", numbers, int_(less)), int_(more), self.pixel)
         across = ceil_div(f, f.mul(word[Conv.STEPS], self.pixel), int_(shape.tile.row_bytes))
         self.down, self.across = ceil_div(f, word[Conv.TAPS2], word[Conv.ABREAST]), across
@@ -87,7 +89,11 @@ class AbreastBandBlock(DigitsBandBlock):
         lines = f.mul(rows, self.apart)
         lines = f.binary("sdiv", lines, self.rows_per_line)
         lines = f.smin(f.add(lines, int_(1)), int_(_MOST_LINES))
-        sets = evenly(f, ceil_div(f, word[Conv.LINES], tiles.lines), f.smax(f.binary("sdiv", lines, tiles.lines), int_(1)))
+        sets = evenly(
+            f,
+            ceil_div(f, word[Conv.LINES], tiles.lines),
+            f.smax(f.binary("sdiv", lines, tiles.lines), int_(1)),
+        )
         part = self._row_bytes(int_(self.shape.max_rows))
         part = f.mul(f.mul(part, int_(self.matrix.planes)), self._rows_of(int_(1)))
         of_one = evenly(f, tiles.pixels.parts, f.smax(f.binary("udiv", budget, part), int_(1)))
@@ -148,7 +154,7 @@ class AbreastBandBlock(DigitsBandBlock):
         self._fill_entries(row_bytes, int_(0))
         self.descriptor.set({MatrixWords.A_STEP: int_(0), MatrixWords.A_LOW: plane})
         size = int_(self.shape.element)
-        words = {
+        words: dict[int, V] = {
             PixelWords.LINE: f.mul(self.unit, size),
             PixelWords.LINES: whole.lines,
             PixelWords.CHANNEL: f.mul(word[Conv.X_CHANNEL], size),

@@ -41,8 +41,8 @@ class PixelWords(IntEnum):
 def define_largest(module: Module, *, careful: bool) -> str:
     """Add `i32 @name(ptr from, i64 pixels, ptr words)` once; returns the name.
 
-    The bits of the largest magnitude of LINES lines of so many pixels of all CHANNELS; only a `careful` function
-    leaves out what is infinite or NaN.
+    The bits of the largest magnitude of LINES lines of so many pixels of all CHANNELS; only a `careful`
+    function leaves out what is infinite or NaN.
     """
     name = f"conv_largest{'_careful' if careful else ''}"
     if module.has(name):
@@ -72,9 +72,9 @@ def define_largest(module: Module, *, careful: bool) -> str:
 def define_cut_pixels(module: Module, shape: MatrixShape, size: int, *, careful: bool) -> str:
     """Add `void @name(ptr to, ptr from, i64 pixels, ptr words)` once; returns the name.
 
-    `to` holds whole groups of PIXELS pixels of `size` bytes: number n of each is that of channel n % CHANNELS of
-    line n / CHANNELS times FACTOR (the bits of a float), or 0 behind the last of LINES. Digits lie PLANE apart,
-    behind them, if `careful`, codes of what is infinite or NaN.
+    `to` holds whole groups of PIXELS pixels of `size` bytes: number n of each is that of channel n % CHANNELS
+    of line n / CHANNELS times FACTOR (the bits of a float), or 0 behind the last of LINES. Digits lie PLANE
+    apart, behind them, if `careful`, codes of what is infinite or NaN.
     """
     name = f"conv_digits_{shape.tile.name}_by{size}{'_careful' if careful else ''}"
     if module.has(name):

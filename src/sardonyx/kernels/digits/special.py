@@ -72,7 +72,9 @@ def _add_step(f: Function, shape: MatrixShape, columns: int, tile: V, codes: V, 
     values = {Code.NONE: 0.0, Code.INFINITE: math.inf, Code.NEGATIVE: -math.inf, Code.NAN: math.nan}
     table = f.module.table("digits_special_values", "float", [float_(values[code]) for code in Code])
     found = f.icmp("ne", f.load(codes, _BYTES), int_(0, _BYTES))
-    with f.repeat(lambda left: f.icmp("ne", left, int_(0)), [f.binary("and", f.bitcast(found, "i64"), count)]) as each:
+    with f.repeat(
+        lambda left: f.icmp("ne", left, int_(0)), [f.binary("and", f.bitcast(found, "i64"), count)]
+    ) as each:
         (left,) = each.carried
         number = f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))
         code = f.convert("zext", f.load(f.gep(codes, number, "i8"), "i8"), "i64")
