@@ -23,6 +23,7 @@ from sardonyx.kernels.library import (
     halves_matrix_convolutions,
     matrices,
     matrix_attention,
+    matrix_blockwise,
     matrix_convolutions,
     moving,
     plain_matrix_convolutions,
@@ -89,7 +90,7 @@ def _product(
     Few rows may read short weights first.
     """
     from sardonyx.kernels.product.call import blockwise_call, dot_call
-    from sardonyx.kernels.product.choose import chosen
+    from sardonyx.kernels.product.choose import chosen, chosen_blockwise
     from sardonyx.kernels.short.call import short_call
     from sardonyx.kernels.short.choose import TWO_STREAMS
     from sardonyx.kernels.strassen.call import strassen_call
@@ -98,7 +99,11 @@ def _product(
     assert anchor is not None
     if anchor.prim == "dot_blockwise":
         bits = anchor.attrs["bits"]
-        own = points(bits, goal.tile("i8")) if anchor.attrs["points"] == "made" else blockwise(bits)
+        if anchor.attrs["points"] == "made":
+            own = points(bits, goal.tile("i8"))
+        else:
+            tile = chosen_blockwise(anchor, goal)
+            own = matrix_blockwise(bits, tile) if tile else blockwise(bits)
         return *blockwise_call(group, places, goal, emissions), own
     call, modules = dot_call(group, places, goal, emissions)
     if by_seven := strassen_call(call, anchor, goal):

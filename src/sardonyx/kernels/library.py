@@ -179,6 +179,29 @@ def blockwise(bits: int) -> Mapping[str, Shared]:
     return {f"blockwise {bits}": Shared(partial(blockwise_ir, bits))}
 
 
+def matrix_blockwise(bits: int, tile: MatrixTile) -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_{tile}_blockwise{bits}_f32`, which needs those of `contraction`, by name.
+
+    And those of `matrices` and `blockwise`.
+    """
+    name = f"blockwise {bits} {tile.name}"
+    own = {name: Shared(partial(matrix_blockwise_ir, (bits, tile)), tile.features)}
+    return {**own, **matrices(tile), **blockwise(bits)}
+
+
+@cache
+def matrix_blockwise_ir(of: tuple[int, MatrixTile], goal: Goal) -> str:
+    """The text of `matrix_blockwise`."""
+    from sardonyx.kernels.product.driver import define_blockwise_matrix
+
+    bits, tile = of
+
+    def define(module: Module, goal: Goal, _: int) -> None:
+        define_blockwise_matrix(module, goal, bits, tile)
+
+    return _beside(define, f"{tile.name}_blockwise{bits}", goal, 0)
+
+
 @cache
 def blockwise_ir(bits: int, goal: Goal) -> str:
     """The text of `blockwise`."""

@@ -21,7 +21,7 @@ from sardonyx.kernels.epilogue import match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
-from sardonyx.kernels.product.choose import chosen
+from sardonyx.kernels.product.choose import chosen, chosen_blockwise
 from sardonyx.kernels.product.few_walk import few_bytes
 from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
 from sardonyx.kernels.product.point_walk import point_bytes
@@ -97,7 +97,9 @@ def blockwise_call(
         word: packed(v, ("blocks", goal), lambda v: pack_blocks(v, goal)) for word, v in of_blocks.items()
     }
     sources = (places[a.id].storage, levels)
+    tile = None if points else chosen_blockwise(anchor, goal)
     how = f"points{bits}" if points else f"blockwise{bits}"
+    how = f"{tile.name}_{how}" if tile else how
     words = _operand_words(kernel, inner, (a_at, Affine()), sources, 1)
     words |= {word: Address(storage) for word, storage in blocks.items()}
     words |= {Gemm.BLOCK: block, Gemm.L2_BYTES: goal.target.l2_bytes}
@@ -107,7 +109,7 @@ def blockwise_call(
         "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
         scratch_bytes=_scratch_bytes(anchor, goal),
-        arithmetic=f"{goal.tile('i8' if points else 'f32')}, weights of {bits} bits",
+        arithmetic=f"{tile or goal.tile('i8' if points else 'f32')}, weights of {bits} bits",
         plan=_plan(kernel, inner, end),
     )
     return call, end.modules

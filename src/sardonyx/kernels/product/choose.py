@@ -22,6 +22,9 @@ LEAST = 4, 32, 16
 LEAST_OF_ROUNDED = 1, *LEAST[1:]
 """Those where weights are rounded to one number of a register."""
 
+LEAST_OF_FEW_BITS = 32, *LEAST[1:]
+"""Those where weights of few bits become floats in every run."""
+
 LEAST_OF_COMPUTED = 16, 16, 16
 """Those where B is split into numbers of registers in every run."""
 
@@ -44,6 +47,19 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     is_safe = weights is None or not b.dtype.is_float or have_parts(weights)
     return tile if is_safe else None
+
+
+def chosen_blockwise(anchor: Value, goal: Goal) -> MatrixTile | None:
+    """The same for a product with weights of few bits, which are split where they become floats."""
+    a, _, scales, zeros = anchor.args
+    tile = goal.find_matrix("f32")
+    rows, inner, columns = a.shape[-2], a.shape[-1], anchor.shape[-1]
+    sizes = zip((rows, inner, columns), LEAST_OF_FEW_BITS, strict=True)
+    if tile is None or any(isinstance(n, int) and n < fewest for n, fewest in sizes):
+        return None
+    assert scales.data is not None and zeros.data is not None
+    whole = are_whole(scales.data) and are_whole(zeros.data)
+    return None if whole or not np.isfinite(scales.data).all() else tile
 
 
 def is_exact(anchor: Value) -> bool:

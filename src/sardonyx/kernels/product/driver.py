@@ -13,7 +13,9 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.bytes import define_byte_block
+from sardonyx.kernels.product.choose import LEAST_OF_FEW_BITS
 from sardonyx.kernels.product.few_walk import define_few_block, most_rows
+from sardonyx.kernels.product.level_matrix import define_level_matrix_block
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.point_walk import define_point_block, points
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
@@ -63,6 +65,13 @@ def define_points(module: Module, goal: Goal, bits: int) -> None:
     _driver(module, shape, define_point_block(module, goal, bits, floats), points(bits))
 
 
+def define_blockwise_matrix(module: Module, goal: Goal, bits: int, tile: MatrixTile) -> None:
+    """Add `void @sdx_gemm_{tile}_blockwise{bits}_f32(ptr args, ptr ctx)` to what `define_blockwise` adds."""
+    shape = replace(TileShape.of(goal, tile.operand), max_rows=MatrixShape(tile).rows)
+    kind = Weights(prefix(tile, made=True, bits=bits), made=True, bits=bits)
+    _driver(module, shape, define_level_matrix_block(module, goal, tile, bits), kind, tile)
+
+
 class Few(NamedTuple):
     """The function in the place of a block for products of no more rows."""
 
@@ -92,10 +101,11 @@ def _driver(
     batch = f.mul(f.word(args, Gemm.BATCH0), f.word(args, Gemm.BATCH1))
     if tile and (kind.made or not shape.is_float):
         by_vectors, many = f.new_label("few"), f.new_label("many")
-        f.branch(f.icmp("slt", m, int_(LEAST_ROWS)), by_vectors, many)
+        least = LEAST_OF_FEW_BITS[0] if kind.bits else LEAST_ROWS
+        f.branch(f.icmp("slt", m, int_(least)), by_vectors, many)
         f.start(by_vectors)
-        prefix_ = DYNAMIC.prefix if kind.made else PACKED.prefix
-        f.call(f"sdx_gemm_{prefix_}{shape.operand}", "void", args, ctx)
+        others = kind.prefix.removeprefix(f"{tile.name}_")
+        f.call(f"sdx_gemm_{others}{shape.operand}", "void", args, ctx)
         f.ret()
         f.start(many)
     panels = ceil_div(f, n, int_(shape.columns))

@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.product.walk import Block, Weights
+from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Block, Weights, blockwise
 from sardonyx.kernels.scratch import SUM_BYTES
 from sardonyx.kernels.share import Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
@@ -50,10 +50,11 @@ class MatrixBlock(Block):
     purpose = ""
 
     def __init__(
-        self, module: Module, goal: Goal, sums: TileShape, matrix: MatrixShape, *, made: bool
+        self, module: Module, goal: Goal, sums: TileShape, matrix: MatrixShape, *, made: bool, bits: int = 0
     ) -> None:
         self.matrix = matrix
-        super().__init__(module, goal, sums, Weights(self.purpose + prefix(matrix.tile, made=made), made))
+        name = self.purpose + prefix(matrix.tile, made=made, bits=bits)
+        super().__init__(module, goal, sums, Weights(name, made, bits))
 
     def _define_parts(self, module: Module) -> None:
         matrix = self.matrix
@@ -219,16 +220,21 @@ class MatrixBlock(Block):
         return f.gep(panel, f.mul(f.mul(self.k0, width), each), "i8")
 
     def _made_panel(self, width: V, narrow: V) -> V:
-        """The panel of any B: copied as floats, then split."""
-        f, shape, word = self.f, self.shape, self.word
-        at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
-        source = f.gep(self.b_matrix, at, shape.dtype)
-        self._copy(self.floats, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
+        """The panel of any B: made of floats, then split."""
+        f = self.f
+        self._make_floats(width)
         special = self._split_b(narrow, 0)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split_b(narrow, 1)
         self.descriptor.set_finite(MatrixWords.B_FINITE, self.registers_plane, special)
         return self.b_split
+
+    def _make_floats(self, width: V) -> None:
+        """Copy this range of k of a panel."""
+        f, shape, word = self.f, self.shape, self.word
+        at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
+        source = f.gep(self.b_matrix, at, shape.dtype)
+        self._copy(self.floats, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
 
     def _split_b(self, narrow: V, careful: int) -> V:
         f = self.f
@@ -238,6 +244,7 @@ class MatrixBlock(Block):
         return f.value("i64", f"call i64 {function.text}({', '.join(map(str, words))})")
 
 
-def prefix(tile: MatrixTile, *, made: bool) -> str:
+def prefix(tile: MatrixTile, *, made: bool, bits: int = 0) -> str:
     """What symbols of products by a tile begin with, before the operand."""
-    return f"{tile.name}_{'dynamic_' if made else ''}"
+    kind = blockwise(bits) if bits else DYNAMIC if made else PACKED
+    return f"{tile.name}_{kind.prefix}"

@@ -283,7 +283,8 @@ class Block:
         """The packed panel, packed now if B is dynamic, and what of B will be read after it."""
         f, shape, word = self.f, self.shape, self.word
         if self.weights.bits:
-            return self._unpacked(width), Run(self.b_packed, int_(0))
+            self._unpack(self.b_packed, width)
+            return self.b_packed, Run(self.b_packed, int_(0))
         if not self.weights.made:
             return self._packed_at(self.n, width), self._following()
         at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
@@ -291,8 +292,8 @@ class Block:
         self._copy(self.b_packed, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
         return self.b_packed, Run(self.b_packed, int_(0))
 
-    def _unpacked(self, width: V) -> V:
-        """This range of k of the panel as floats."""
+    def _unpack(self, to: V, width: V) -> None:
+        """Make floats of this range of k of the panel."""
         f, shape, word = self.f, self.shape, self.word
         panel = f.binary("udiv", self.n, int_(shape.columns))
         row = int_(shape.columns * self.weights.bits // 8)
@@ -304,8 +305,7 @@ class Block:
         per_block = f.gep(scales, at, shape.dtype), f.gep(zeros, own, shape.dtype)
         narrow = f.icmp("ne", width, int_(shape.columns))
         steps = self.k0, f.add(self.k0, self.steps), word[Gemm.BLOCK]
-        f.call(self.unpack, "void", self.b_packed, levels, *per_block, *steps, narrow)
-        return self.b_packed
+        f.call(self.unpack, "void", to, levels, *per_block, *steps, narrow)
 
     def _packed_at(self, column: V, width: V) -> V:
         """Where this range of k begins in the panel of that column."""

@@ -9,8 +9,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim, symbol
 from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.kernels.product.choose import chosen
+from sardonyx.ir.value import Value, const, make, placeholder
+from sardonyx.kernels.product.choose import LEAST_OF_FEW_BITS, chosen, chosen_blockwise
 from sardonyx.targets.x86_64 import isa
 
 AMX = isa.with_features(isa.V4, isa.V4.matrices[0].features)
@@ -97,3 +97,22 @@ def test_weights_tell_a_size_that_the_other_operand_does_not(k: int, serves: boo
     weights = np.random.default_rng(0).standard_normal((k, 24)).astype(np.float32)
     x = placeholder("x", dt.F32, (symbol("M"), symbol("K")))
     assert bool(chosen(x.dot(const(weights)), Goal(AMX))) == serves
+
+
+def few_bits(m: Dim, k: int, scale: float) -> Value:
+    blocks = const(np.full((64, k // 16), scale, np.float32))
+    args = (placeholder("x", dt.F32, (m, k)), const(np.zeros((64, k // 16, 8), np.uint8)), blocks, blocks * 0)
+    attrs = {"bits": 4, "block": 16, "points": ""}
+    return make("dot_blockwise", args, attrs, dt.F32, (m, 64))
+
+
+def test_weights_of_few_bits_are_split_for_many_rows() -> None:
+    goal, least = Goal(AMX), LEAST_OF_FEW_BITS[0]
+    tile = chosen_blockwise(few_bits(symbol("M"), 64, 0.3), goal)
+    assert tile and tile.name == "bf16x3"
+    assert chosen_blockwise(few_bits(least, 64, 0.3), goal)
+    assert chosen_blockwise(few_bits(least - 1, 64, 0.3), goal) is None
+    assert chosen_blockwise(few_bits(least, 16, 0.3), goal) is None
+    assert chosen_blockwise(few_bits(least, 64, 2), goal) is None
+    assert chosen_blockwise(few_bits(least, 64, np.inf), goal) is None
+    assert chosen_blockwise(few_bits(least, 64, 0.3), Goal(isa.V4)) is None
