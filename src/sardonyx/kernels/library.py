@@ -240,14 +240,15 @@ def digits(tile: MatrixTile) -> Mapping[str, Shared]:
 @cache
 def digits_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `digits`."""
-    from sardonyx.kernels.digits.cut import define_cut_blocks
+    from sardonyx.kernels.digits.blocks import define_cut_blocks, define_cut_evenly, define_largest_of_blocks
     from sardonyx.kernels.digits.kernel import kernels
     from sardonyx.kernels.tiles.matrix import MatrixShape
 
     def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
         kernels(module, MatrixShape(tile))
         for careful in (False, True):
-            define_cut_blocks(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
+            for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
+                cut(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
 
     return _beside(define, "digits", goal, tile)
 

@@ -34,9 +34,6 @@ from sardonyx.llvm import matrix
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-SPLIT_WORDS = 8
-"""Those of the functions that split a phase of a row, at the most."""
-
 
 def _register_rows(f: Function, tiles: Tiles) -> V:
     half = ceil_div(f, tiles.pixels.largest(f), int_(ACROSS))
@@ -46,7 +43,8 @@ def _register_rows(f: Function, tiles: Tiles) -> V:
 class BandBlock(Block):
     """Writes the function, for one group; the registers are to be configured.
 
-    `with_rows` are the registers that have the rows of A, `spare_bytes` room for a micro-kernel.
+    `with_rows` are the registers that have the rows of A, `spare_bytes` room for a micro-kernel,
+    `split_word_count` words of what splits a row.
 
     Attributes, set by `_measure_band`: the steps of a tap, those of k of a sum; pixels of the input between
     two outputs, between those of a phase, and how many phases there are; bytes of a pixel of the band, and
@@ -55,7 +53,7 @@ class BandBlock(Block):
 
     suffix, a_type = "", "float"
     with_rows: Sequence[int] = (*OF_SUMS, *OF_A)
-    spare_bytes = SPARE_BYTES
+    spare_bytes, split_word_count = SPARE_BYTES, 6
 
     def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
         self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_{self.suffix}"
@@ -163,7 +161,7 @@ class BandBlock(Block):
         are_far = f.icmp("sgt", f.mul(outputs, int_(shape.element)), half)
         known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
-        self.split_words = new_words(f, {}, SPLIT_WORDS)
+        self.split_words = new_words(f, {}, self.split_word_count)
 
     def _fill_table(self, first: V, count: V) -> None:
         """Nothing: entries depend on the band of a block."""

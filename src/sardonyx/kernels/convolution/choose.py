@@ -56,13 +56,13 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
 
 
 def _digits(anchor: Value, goal: Goal) -> MatrixTile | None:
-    """The tile of digits, for windows of one tap: a pixel has one scale, whatever else reads it."""
+    """The tile of digits, if weights have them."""
     x, w = anchor.args
     tile = goal.find_matrix("fixed24")
-    if tile is None or x.dtype is not dt.F32 or _taps(anchor) != (1, 1):
+    if tile is None or x.dtype is not dt.F32:
         return None
     assert w.data is not None
-    return tile if have_digits(w.data.reshape(*w.data.shape[:2]).T) else None
+    return tile if have_digits(w.data.reshape(len(w.data), -1).T) else None
 
 
 def _serves(tile: MatrixTile, anchor: Value, goal: Goal) -> bool:

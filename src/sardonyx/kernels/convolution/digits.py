@@ -1,49 +1,82 @@
-"""The loops of a pointwise convolution around micro-kernels whose numbers are digits.
+"""The loops of one convolution around micro-kernels whose numbers are digits.
 
-Each pixel of a band has a scale: that of its largest channel. Scales lie before the band, one behind the
-other as its pixels. Must not know threads.
+A pixel that one tap reads has a scale of its own: that of its largest channel. Where several taps add up, all
+pixels of a band have one. Scales lie before the band, one behind the other as its pixels. Must not know
+threads.
 """
 
 from __future__ import annotations
 
 from sardonyx.kernels.convolution.band import BandBlock
-from sardonyx.kernels.digits.cut import define_cut_blocks
+from sardonyx.kernels.digits.blocks import (
+    BlockWords,
+    define_cut_blocks,
+    define_cut_evenly,
+    define_largest_of_blocks,
+    set_scale,
+)
 from sardonyx.kernels.digits.kernel import OF_A, OF_SUMS, SUM_BYTES, kernels
 from sardonyx.kernels.digits.numbers import SCALE_BYTES
 from sardonyx.kernels.share import round_up, set_word
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixWords
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Module, V, int_
+
+_MAGNITUDES = vector_of("i32", 16)
 
 
 class DigitsBandBlock(BandBlock):
-    """Writes the function, for windows of one tap."""
+    """Writes the function; `one_scale` tells whether a band has one."""
 
     with_rows = (*OF_SUMS, *OF_A)
     spare_bytes = SUM_BYTES
+    split_word_count = len(BlockWords)
 
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
-        names = (define_cut_blocks(module, self.matrix, self.shape.block, careful=c) for c in (False, True))
-        self.split = [V(f"@{name}", "ptr") for name in names]
+        define = define_cut_blocks, define_cut_evenly, define_largest_of_blocks
+        self.split, self.split_evenly, self.measures = (
+            [V(f"@{d(module, self.matrix, self.shape.block, careful=c)}", "ptr") for c in (False, True)]
+            for d in define
+        )
 
     def _make_tile_words(self) -> None:
         super()._make_tile_words()
-        self.scales = self.band
-        self.descriptor.set(
-            {MatrixWords.ROWS: self.register_rows, MatrixWords.SCALE_ROW: self._scale(self.row)}
-        )
+        self.scales, f = self.band, self.f
+        self.magnitudes = f.alloca("i32", 16)
+        self.one_scale = f.icmp("sgt", self.inner, int_(1))
+        words: dict[int, V] = {MatrixWords.ROWS: self.register_rows}
+        words |= {MatrixWords.SCALE_ROW: self._scale(self.row)}
+        self.descriptor.set(words)
 
     def _scale(self, distance: V) -> V:
         """How far scales are apart whose pixels are so far apart in a step of the band."""
-        return self.f.binary("udiv", distance, int_(self.matrix.tile.row_bytes // SCALE_BYTES))
+        own = self.f.binary("udiv", distance, int_(self.matrix.tile.row_bytes // SCALE_BYTES))
+        return self.f.select(self.one_scale, int_(0), own)
 
     def _tell_split(self, step: V, plane: V) -> None:
         super()._tell_split(step, plane)
         f = self.f
-        self.band = f.gep(self.scales, round_up(f, self._scale(step), CACHE_LINE), "i8")
-        for n, address in enumerate((self.scales, self.band), 6):
-            set_word(f, self.split_words, n, address)
+        room = round_up(f, f.add(self._scale(step), int_(SCALE_BYTES)), CACHE_LINE)
+        self.band = f.gep(self.scales, room, "i8")
+        for word, address in ((BlockWords.SCALES, self.scales), (BlockWords.FIRST, self.band)):
+            set_word(f, self.split_words, word, address)
+
+    def _split(self, function: V, source: V, rows: V, width: V, phase_bytes: V) -> V:
+        """Split rows, after a look at all of them if they have one scale."""
+        f, number = self.f, self.split.index(function)
+        with f.when(self.one_scale):
+            f.store(int_(0, _MAGNITUDES), self.magnitudes)
+            pixel, apart = (f.mul(n, int_(size_of(self.a_type))) for n in (int_(self.shape.block), self.unit))
+            with f.loop(int_(0), rows, 1, [source]) as row:
+                (at,) = row.carried
+                how = width, pixel, self.split_words
+                f.call_pointer(self.measures[number], self.magnitudes, at, *how)
+                row.next(f.gep(at, apart, "i8"))
+            set_scale(f, self.magnitudes, self.split_words)
+        chosen = f.select(self.one_scale, self.split_evenly[number], function)
+        return super()._split(chosen, source, rows, width, phase_bytes)
 
     def _column_bytes(self) -> V:
         return self.f.add(super()._column_bytes(), int_(SCALE_BYTES))

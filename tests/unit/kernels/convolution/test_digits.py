@@ -1,4 +1,4 @@
-"""Pointwise convolutions by digits against float64: any step, width and channels, inf and NaN."""
+"""Convolutions by digits against float64: any step, width and channels, inf and NaN."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> None:
         ("group = 1", (3, 100, 7, 7), (130, 100, 1, 1)),
         ("group = 3", (1, 96, 5, 20), (75, 32, 1, 1)),
         ("group = 1", (1, 128, 40, 40), (40, 128, 1, 1)),
+        ("pads = [1,1,1,1]", (2, 72, 15, 13), (72, 72, 3, 3)),
+        ("pads = [1,1,1,1], strides = [2,2]", (1, 64, 17, 33), (32, 64, 3, 3)),
+        ("pads = [0,3,0,3], dilations = [1,3]", (1, 130, 4, 50), (25, 130, 1, 3)),
+        ("group = 2, pads = [1,1,1,1]", (2, 96, 7, 9), (80, 48, 3, 3)),
+        ("strides = [3,3]", (1, 33, 7, 9), (24, 33, 2, 2)),
     ],
 )
 @pytest.mark.parametrize("l2_bytes", [256 << 10, 2 << 20])
@@ -45,9 +50,12 @@ def test_convolutions(
     check(TILE, how, x_shape, w_shape, l2_bytes, rng)
 
 
-def test_infinity_and_nan_reach_the_outputs_that_read_them(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("window", [(1, 1), (2, 3)])
+def test_infinity_and_nan_reach_the_outputs_that_read_them(
+    window: tuple[int, int], rng: np.random.Generator
+) -> None:
     text = "g (float[1,80,8,20] x) => (float[n,c,h,w] y) { y = Conv(x, v) }"
-    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in ((1, 80, 8, 20), (32, 80, 1, 1)))
+    x, v = (rng.standard_normal(dims).astype(np.float32) for dims in ((1, 80, 8, 20), (32, 80, *window)))
     v[5, 3] = 0
     x[0, 3, 2, 5], x[0, 20, 6, 15], x[0, 79, 7, 19] = np.inf, np.nan, -np.inf
     _, got, exact = results(TILE, text, x, need(target_of(TILE)), v=v)

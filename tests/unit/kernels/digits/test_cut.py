@@ -1,81 +1,42 @@
-"""Pixels are cut into the digits that numpy finds, each by its own largest channel."""
+"""Vectors of floats become bytes side by side, and the largest of each vector is found for all at once."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from sardonyx.kernels.digits.cut import define_cut_blocks, largest_of_each
-from sardonyx.kernels.digits.numbers import LARGEST
-from sardonyx.kernels.digits.special import Code
-from sardonyx.kernels.tiles.matrix import MatrixShape
-from sardonyx.llvm.vec import Function, V
-from sardonyx.targets.x86_64 import isa
-from tests.unit.kernels.native import Array, guarded
-from tests.unit.kernels.tiles.modelled import Modelled
+from sardonyx.kernels.digits.cut import Cut, largest_of_each
+from sardonyx.kernels.digits.numbers import LARGEST, digits
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, V, float_
 from tests.unit.llvm.written import run
 
-(TILE,) = (tile for tile in isa.V4.matrices if tile.operand == "fixed24")
-SHAPE = MatrixShape(TILE)
-GAP = 64
+FLOATS = vector_of("float", 16)
 
 
-def cut(x: Array, apart: int = 1, *, careful: bool = False) -> tuple[Array, Array, bool]:
-    """Digits [plane, pixels, channels] of x[pixels, channels], their scales, and whether some have none."""
-    pixels, channels = x.shape
-    blocks, steps = -(-channels // 16), -(-channels // 64)
-    blocked = np.full((blocks, pixels * apart, 16), np.nan, np.float32)
-    for n in range(channels):
-        blocked[n // 16, ::apart, n % 16] = x[:, n]
-    source = guarded(blocked[:, : (pixels - 1) * apart + 1])
-    step = pixels * 64 + GAP
-    planes = guarded(np.zeros((3 + careful, steps, step), np.int8), align=64)
-    scales = guarded(np.zeros(pixels, np.float32))
-    words = np.array([step, step * steps, 64 * apart, source.strides[0], channels, blocks], np.int64)
-    words = np.append(words, (scales.ctypes.data, planes.ctypes.data))
-    made = Modelled(lambda module: define_cut_blocks(module, SHAPE, 16, careful=careful))
-    found = made.call(made.names, planes, source, pixels, words, result=True)
-    assert (planes[..., step - GAP :] == 0).all()
-    by_step = planes[..., : step - GAP].reshape(3 + careful, steps, pixels, 16, 4)
-    return by_step.transpose(0, 2, 1, 4, 3).reshape(3 + careful, pixels, -1), scales, bool(found)
+def test_digits_are_those_of_numpy(rng: np.random.Generator) -> None:
+    x = rng.integers(-LARGEST, LARGEST, (4, 16), endpoint=True).astype(np.float32)
+    x[0, :3] = LARGEST, -LARGEST, 0
+
+    def write(f: Function, *rows: V) -> list[V]:
+        return Cut(f, careful=False).planes(rows, float_(1.0, FLOATS))
+
+    got = np.stack([plane.view(np.int8).reshape(16, 4) for plane in run(write, *x)])
+    assert np.array_equal(got.transpose(0, 2, 1), digits(x.astype(np.int32)))
 
 
-def values(planes: Array, scales: Array) -> Array:
-    whole = sum(planes[n].astype(np.int64) << 16 - 8 * n for n in range(3))
-    return whole * (scales[:, None].astype(np.float64) / 65536)
+@pytest.mark.parametrize("largest", [0.0, 1e-45, 1e-30, 1.0, 7.3, 3.4e38])
+def test_factors_make_three_digits_of_all(largest: float) -> None:
+    most = np.full(16, largest, np.float32)
 
+    def write(f: Function, x: V) -> list[V]:
+        return list(Cut(f, careful=False).factors(f.bitcast(x, vector_of("i32", 16))))
 
-@pytest.mark.parametrize(("pixels", "channels", "apart"), [(1, 16, 1), (37, 70, 1), (16, 128, 2), (5, 49, 3)])
-@pytest.mark.parametrize("size", [1.0, 1e-28, 3.4e38])
-def test_pixels(pixels: int, channels: int, apart: int, size: float, rng: np.random.Generator) -> None:
-    x = (rng.uniform(-1, 1, (pixels, channels)) * 0.9 ** rng.integers(0, 9, (pixels, 1)) * size).astype(
-        np.float32
-    )
-    planes, scales, found = cut(x, apart)
-    assert not found
-    assert (planes[:, :, channels:] == 0).all()
-    largest = np.abs(x).max(1, keepdims=True).astype(np.float64)
-    assert (np.abs(values(planes, scales)[:, :channels] - x) <= largest * 1.1 / LARGEST).all()
-
-
-def test_zeros_and_what_is_hardly_more_are_zero() -> None:
-    x = np.zeros((3, 64), np.float32)
-    x[1] = 1e-45
-    planes, scales, found = cut(x)
-    assert not planes.any()
-    assert not found
-    assert np.isfinite(scales).all()
-
-
-def test_infinite_numbers_have_codes_and_no_part_in_scales(rng: np.random.Generator) -> None:
-    x = rng.standard_normal((20, 80)).astype(np.float32)
-    x[1, 3], x[1, 70], x[19, 40] = np.inf, np.nan, -np.inf
-    assert cut(x)[2]
-    planes, scales, _ = cut(x, careful=True)
-    assert (planes[3, 1, 3], planes[3, 1, 70], planes[3, 19, 40]) == (Code.INFINITE, Code.NAN, Code.NEGATIVE)
-    assert np.count_nonzero(planes[3]) == 3
-    finite = np.where(np.isfinite(x), x, 0)
-    assert np.abs(values(planes, scales)[:, :80] - finite).max() < 1e-6
+    factor, scale = run(write, most)
+    assert np.isfinite(factor).all()
+    assert np.isfinite(scale).all()
+    assert (np.rint(most * factor) <= LARGEST + 1).all()
+    assert np.allclose(factor.astype(np.float64) * scale, 65536, rtol=1e-7)
 
 
 def test_the_largest_of_each_stays_in_order(rng: np.random.Generator) -> None:
