@@ -32,6 +32,7 @@ from sardonyx.fuse.storage import (
     part_places,
     same_place,
 )
+from sardonyx.fuse.windowed import with_windowed
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
@@ -380,7 +381,7 @@ def partition(graph: Graph, native: frozenset[str] = frozenset(), given: BodyPla
     for value in walk.order:
         if value.id in walk.stored:
             groups.extend(_groups_of(walk, value, places))
-    groups = with_attention(graph, groups, places)
+    groups = with_windowed(graph, with_attention(graph, groups, places), places)
     for root, place in copies:
         groups.append(Group("loops", root, place))
     return Fusion(graph, _hosts_outside(graph, groups), places, outputs, tuple(walk.decisions))

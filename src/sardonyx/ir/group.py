@@ -11,7 +11,9 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 
-GroupKind: TypeAlias = Literal["loops", "contract", "opaque", "host", "padding", "concat", "attention"]
+GroupKind: TypeAlias = Literal[
+    "loops", "contract", "opaque", "host", "padding", "concat", "attention", "windowed"
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,9 @@ class Group:
     an epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "padding" (what a pad adds
     around its operand), "concat" (no work: its parts are stored in place), "attention" (three groups in one,
     `parts`: scores, the shares that softmax makes of them, and their product with values; only the last is
-    stored). `results` are the places of the results of a many-result root, None where unused.
+    stored), "windowed" (a convolution, its pad if it has one, and a loop nest with windows that alone reads
+    it, as `parts`: what is between need not be stored whole). `results` are the places of the results of a
+    many-result root, None where unused.
     """
 
     kind: GroupKind

@@ -110,7 +110,8 @@ class Conv(IntEnum):
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
     tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
-    pixel of the band, if digits are multiplied.
+    pixel of the band, if digits are multiplied. PANELS, if not 0, are all that is computed of
+    each group, from FIRST_PANEL on.
     """
 
     X = 0
@@ -156,7 +157,69 @@ class Conv(IntEnum):
     GROUP_PITCH = 40
     FLOATS = 41
     ABREAST = 42
-    EPILOGUE_WORDS = 43
+    FIRST_PANEL = 43
+    PANELS = 44
+    EPILOGUE_WORDS = 45
+
+
+class Windowed(IntEnum):
+    """The argument words of `sdx_windowed`: by strips, a convolution FIRST and a loop nest SECOND.
+
+    Each gives or reads [block][line][pixel] of a sample, whole vectors of channels, in private memory from
+    BUFFER bytes on, blocks BLOCK_BYTES and lines LINE_BYTES apart. A strip is STRIP lines of the result of
+    SECOND, one of which reads REACH lines, STEP after those of the one before. FIRST computes HEIGHT lines of
+    WIDTH_BYTES; ABOVE lines before these, LEFT_BYTES before and RIGHT_BYTES after each are FILL, and so are
+    lines beyond. Threads share out strips of samples and, inside, panels of PANEL_BLOCKS blocks, of which
+    PANELS are in the buffer at a time.
+    From HEAD on stand FIRST_WORDS words for FIRST and SECOND_WORDS for SECOND, of which LINES_WORD and
+    BLOCKS_WORD tell how many lines and blocks there are; each thread copies them to COPIES bytes of private
+    memory. Then FIRST_SHIFTS and SECOND_SHIFTS blocks of `Shift`.
+    """
+
+    FIRST = 0
+    SECOND = 1
+    SAMPLES = 2
+    BLOCKS = 3
+    PANEL_BLOCKS = 4
+    LINES = 5
+    STRIP = 6
+    STEP = 7
+    REACH = 8
+    HEIGHT = 9
+    ABOVE = 10
+    LINE_BYTES = 11
+    BLOCK_BYTES = 12
+    LEFT_BYTES = 13
+    WIDTH_BYTES = 14
+    RIGHT_BYTES = 15
+    FILL = 16
+    COPIES = 17
+    BUFFER = 18
+    WORK = 19
+    FIRST_WORDS = 20
+    SECOND_WORDS = 21
+    LINES_WORD = 22
+    BLOCKS_WORD = 23
+    FIRST_SHIFTS = 24
+    SECOND_SHIFTS = 25
+    PANELS = 26
+    HEAD = 27
+
+
+class Shift(IntEnum):
+    """How an address among the words of a stage is displaced: which word, then bytes.
+
+    One BUFFER is added if the address is in private memory; the others for each sample, block, line of the
+    stage, and line of the buffer, of those with which the strip begins.
+    """
+
+    WORD = 0
+    BUFFER = 1
+    SAMPLE = 2
+    BLOCK = 3
+    LINE = 4
+    ROW = 5
+    WORDS = 6
 
 
 class Winograd(IntEnum):

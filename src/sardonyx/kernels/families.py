@@ -31,6 +31,7 @@ from sardonyx.kernels.library import (
     short,
     strassen,
     turning,
+    windowed,
     winograd,
 )
 from sardonyx.kernels.loops import Emissions
@@ -61,6 +62,8 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
             own = {name: partial(str, ir) for name, ir in modules.items()}
             products = matrix_attention(tile) if tile else attention()
             yield call, {**products, **contraction(goal.tile("f32")), **own}
+        case "windowed":
+            yield from _windowed_calls(group, places, goal, emissions)
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for kernel in kernels:
@@ -69,6 +72,25 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
                     continue
                 call, ir = emissions.call(kernel)
                 yield call, {**turning(emissions.turns(call)), call.symbol: partial(str, ir)}
+
+
+def _windowed_calls(group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions) -> Calls:
+    """One call by strips, or those of the parts where that does not pay."""
+    from sardonyx.kernels.windowed.call import windowed_call
+
+    kernels: dict[str, Text] = {**windowed()}
+
+    def convolve(part: Group, at: Mapping[int, Place]) -> NativeCall:
+        call, modules = contract_call(part, at, goal, emissions)
+        kernels.update(modules)
+        return call
+
+    made = windowed_call(group, places, goal, emissions, convolve)
+    if made is None:
+        for part in group.parts:
+            yield from native_calls(part, places, goal, emissions)
+    else:
+        yield made[0], {**kernels, **{name: partial(str, ir) for name, ir in made[1].items()}}
 
 
 def contract_call(

@@ -85,6 +85,19 @@ def winograd_ir(scheme: Scheme, goal: Goal) -> str:
     return _beside(define_winograd, f"winograd_{scheme.name}", goal, scheme)
 
 
+def windowed() -> Mapping[str, Shared]:
+    """The module with `sdx_windowed`, by name."""
+    return {"windowed": Shared(windowed_ir)}
+
+
+@cache
+def windowed_ir(goal: Goal) -> str:
+    """The text of `windowed`."""
+    from sardonyx.kernels.windowed.driver import define_windowed
+
+    return _beside(lambda module, goal, _: define_windowed(module), "windowed", goal, 0)
+
+
 def strassen() -> Mapping[str, Shared]:
     """The module with `sdx_gemm_strassen_f32`, which needs those of `contraction`, by name."""
     return {"strassen": Shared(strassen_ir)}

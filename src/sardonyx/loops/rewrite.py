@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
+from sardonyx.base.dim import Dim
 from sardonyx.loops.nest import (
     Affine,
     Apply,
@@ -58,6 +59,11 @@ class _Axes:
         """One axis is both, in place of the second; `unit`, if any, stands in place of the first."""
         merged = Axis(second.name, first.extent * second.extent)
         self._change({first: (unit,) if unit else (), second: (merged,)}, {first: None, second: merged})
+
+    def resize(self, extents: Mapping[Axis, Dim]) -> None:
+        """Give axes other extents."""
+        new = {axis: Axis(axis.name, extent) for axis, extent in extents.items()}
+        self._change({axis: (other,) for axis, other in new.items()}, new)
 
     def _change(self, listed: Mapping[Axis, tuple[Axis, ...]], terms: Mapping[Axis, Axis | None]) -> None:
         self._listed |= listed
@@ -125,6 +131,13 @@ def drop_unit_axes(kernel: Kernel) -> Kernel:
     """Axes of extent 1 are not loops."""
     axes = _Axes(kernel)
     axes.drop_units()
+    return axes.kernel()
+
+
+def with_extents(kernel: Kernel, extents: Mapping[Axis, Dim]) -> Kernel:
+    """The kernel with other extents of some axes."""
+    axes = _Axes(kernel)
+    axes.resize(extents)
     return axes.kernel()
 
 

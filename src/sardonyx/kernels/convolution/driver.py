@@ -81,7 +81,9 @@ def _driver(module: Module, shape: TileShape, block: str, registers: _Registers 
     threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
     tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
-    panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
+    asked, start = f.word(args, Conv.PANELS), f.word(args, Conv.FIRST_PANEL)
+    all_panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
+    panels = f.select(f.icmp("eq", asked, int_(0)), all_panels, asked)
     outer = f.mul(word[Conv.BATCH], word[Conv.GROUPS])
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
         steps = _steps(f, args)
@@ -95,7 +97,7 @@ def _driver(module: Module, shape: TileShape, block: str, registers: _Registers 
         with my_runs(f, outer, unit, shares) as (index, first, last):
             p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
             s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
-            f.call(block, "void", args, ctx, index, p0, p1, s0, s1)
+            f.call(block, "void", args, ctx, index, f.add(start, p0), f.add(start, p1), s0, s1)
         if registers:
             matrix.release(f, registers.tile.instruction)
     f.ret()

@@ -1,0 +1,133 @@
+"""The loop over strips: the convolution of some lines, then the loop nest that reads them.
+
+Decides which thread computes what; must not know what the two compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base.abi import Context
+from sardonyx.emit.shares import Shares
+from sardonyx.kernels.arguments import Conv, Shift, Windowed
+from sardonyx.kernels.share import ceil_div, evenly, my_runs, set_word
+from sardonyx.kernels.windowed.strips import LINE_BYTES
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+def define_windowed(module: Module) -> None:
+    """Add `void @sdx_windowed(ptr args, ptr ctx)`."""
+    _Windowed(module).write()
+
+
+class _Windowed:
+    """Writes the function; attributes are its run-time values."""
+
+    def __init__(self, module: Module) -> None:
+        f = self.f = Function(module, "sdx_windowed", [("args", "ptr"), ("ctx", "ptr")])
+        self.args, self.ctx = f.params
+        own = (Windowed.FIRST, Windowed.SECOND, Windowed.HEAD)
+        self.word = {w: f.word(self.args, w) for w in Windowed if w not in own}
+        scratch = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.first = f.gep(scratch, self.word[Windowed.COPIES], "i8")
+        self.second = f.gep(self.first, self.word[Windowed.FIRST_WORDS], "i64")
+        self.buffer = f.gep(scratch, self.word[Windowed.BUFFER], "i8")
+        self.source = f.gep(self.args, int_(Windowed.HEAD), "i64")
+        self.copied = f.add(self.word[Windowed.FIRST_WORDS], self.word[Windowed.SECOND_WORDS])
+        self.of_first = f.gep(self.source, self.copied, "i64")
+        shifts = f.mul(self.word[Windowed.FIRST_SHIFTS], int_(Shift.WORDS))
+        self.of_second = f.gep(self.of_first, shifts, "i64")
+        self.alone = f.alloca("i64", Context.WORDS)
+
+    def write(self) -> None:
+        """Write all of it."""
+        f, word = self.f, self.word
+        for number in range(Context.WORDS):
+            set_word(f, self.alone, number, f.word(self.ctx, number))
+        set_word(f, self.alone, Context.TID, int_(0))
+        set_word(f, self.alone, Context.NTHREADS, int_(1))
+        strip = evenly(f, word[Windowed.LINES], word[Windowed.STRIP])
+        strips = ceil_div(f, word[Windowed.LINES], strip)
+        panels = ceil_div(f, word[Windowed.BLOCKS], word[Windowed.PANEL_BLOCKS])
+        outer = f.mul(word[Windowed.SAMPLES], strips)
+        threads = f.word(self.ctx, Context.NTHREADS)
+        with f.when(f.icmp("sgt", outer, int_(0))):
+            shares = Shares.of(f, self.ctx, threads, word[Windowed.WORK], f.mul(outer, panels))
+            with my_runs(f, outer, panels, shares) as (index, low, high):
+                sample = f.binary("udiv", index, strips)
+                line = f.mul(f.binary("urem", index, strips), strip)
+                lines = f.smin(strip, f.sub(word[Windowed.LINES], line))
+                self._strip(sample, line, lines, low, high)
+        f.ret()
+        f.finish()
+
+    def _strip(self, sample: V, line: V, lines: V, low: V, high: V) -> None:
+        """So many lines of the result, from one on, of panels low to high."""
+        f, word = self.f, self.word
+        top = f.sub(f.mul(line, word[Windowed.STEP]), word[Windowed.ABOVE])
+        rows = f.add(f.mul(f.sub(lines, int_(1)), word[Windowed.STEP]), word[Windowed.REACH])
+        begin = f.smin(f.smax(top, int_(0)), word[Windowed.HEIGHT])
+        end = f.smax(f.smin(f.add(top, rows), word[Windowed.HEIGHT]), begin)
+        row, count = f.smin(f.sub(begin, top), rows), f.sub(end, begin)
+        each = evenly(f, f.sub(high, low), word[Windowed.PANELS])
+        self._surround(f.mul(each, word[Windowed.PANEL_BLOCKS]), rows, row, count)
+        with f.loop(low, high, each) as panel:
+            stop = f.smin(f.add(panel.index, each), high)
+            block = f.mul(panel.index, word[Windowed.PANEL_BLOCKS])
+            beyond = f.smin(f.mul(stop, word[Windowed.PANEL_BLOCKS]), word[Windowed.BLOCKS])
+            by = {Shift.BUFFER: self.buffer, Shift.SAMPLE: sample, Shift.BLOCK: block}
+            self._copy_words()
+            self._shift(
+                self.first, self.of_first, Windowed.FIRST_SHIFTS, {**by, Shift.LINE: begin, Shift.ROW: row}
+            )
+            own = {Conv.LINES: count, Conv.FIRST_PANEL: panel.index, Conv.PANELS: f.sub(stop, panel.index)}
+            for index, value in own.items():
+                set_word(f, self.first, index, value)
+            with f.when(f.icmp("sgt", count, int_(0))):
+                f.call_pointer(f.word(self.args, Windowed.FIRST, "ptr"), self.first, self.alone)
+            self._shift(self.second, self.of_second, Windowed.SECOND_SHIFTS, {**by, Shift.LINE: line})
+            f.store(lines, f.gep(self.second, word[Windowed.LINES_WORD], "i64"), 8)
+            f.store(f.sub(beyond, block), f.gep(self.second, word[Windowed.BLOCKS_WORD], "i64"), 8)
+            f.call_pointer(f.word(self.args, Windowed.SECOND, "ptr"), self.second, self.alone)
+
+    def _copy_words(self) -> None:
+        """The words of both as they are for the first strip."""
+        f = self.f
+        with f.loop(int_(0), self.copied) as each:
+            word = f.load(f.gep(self.source, each.index, "i64"), "i64", 8)
+            f.store(word, f.gep(self.first, each.index, "i64"), 8)
+
+    def _shift(self, words: V, shifts: V, count: Windowed, by: Mapping[Shift, V]) -> None:
+        """Displace the addresses among words for a strip."""
+        f = self.f
+        with f.loop(int_(0), self.word[count]) as each:
+            move = f.gep(shifts, f.mul(each.index, int_(Shift.WORDS)), "i64")
+            at = f.gep(words, f.word(move, Shift.WORD), "i64")
+            offset = f.load(at, "i64", 8)
+            for index, value in by.items():
+                if index is not Shift.BUFFER:
+                    offset = f.add(offset, f.mul(value, f.word(move, index)))
+            f.store(offset, at, 8)
+            with f.when(f.icmp("ne", f.word(move, Shift.BUFFER), int_(0))):
+                f.store(f.gep(by[Shift.BUFFER], offset, "i8"), at, 8)
+
+    def _surround(self, blocks: V, rows: V, row: V, count: V) -> None:
+        """Fill what lies around the `count` lines of each block that the convolution stores from `row` on."""
+        f, word = self.f, self.word
+        line = word[Windowed.LINE_BYTES]
+        right = f.add(word[Windowed.LEFT_BYTES], word[Windowed.WIDTH_BYTES])
+        stored = f.add(row, count)
+        with f.loop(int_(0), blocks) as block:
+            first = f.gep(self.buffer, f.mul(block.index, word[Windowed.BLOCK_BYTES]), "i8")
+            self._fill(first, f.mul(row, line))
+            self._fill(f.gep(first, f.mul(stored, line), "i8"), f.mul(f.sub(rows, stored), line))
+            with f.loop(row, stored) as each:
+                at = f.gep(first, f.mul(each.index, line), "i8")
+                self._fill(at, word[Windowed.LEFT_BYTES])
+                self._fill(f.gep(at, right, "i8"), word[Windowed.RIGHT_BYTES])
+
+    def _fill(self, address: V, size: V) -> None:
+        f = self.f
+        value = f.splat(f.word(self.args, Windowed.FILL, "float"), LINE_BYTES // 4)
+        with f.loop(int_(0), size, LINE_BYTES) as each:
+            f.store(value, f.gep(address, each.index, "i8"), LINE_BYTES)

@@ -1,0 +1,65 @@
+"""A convolution and its windows become one call that stores nothing between them, or two where it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.arguments import Conv, Shift, Windowed
+from sardonyx.kernels.call import Address, Entry, NativeCall
+from sardonyx.kernels.families import contract_call, native_calls
+from sardonyx.kernels.loops import Emissions
+from sardonyx.kernels.windowed.call import windowed_call
+from sardonyx.targets.x86_64 import isa
+from tests.unit.kernels.windowed.followed import graph_of, windowed
+
+GOAL = Goal(isa.V4)
+
+
+def calls_of(how: str = "pads = [1,1,1,1]", **rest: Any) -> tuple[NativeCall | None, list[NativeCall]]:
+    """The joined call, and those that compute the group."""
+    fusion, (group,) = windowed(graph_of(isa.V4, how, **rest))
+    emissions = Emissions(isa.V4)
+    made = windowed_call(
+        group, fusion.places, GOAL, emissions, lambda *own: contract_call(*own, GOAL, emissions)[0]
+    )
+    return made and made[0], [call for call, _ in native_calls(group, fusion.places, GOAL, emissions)]
+
+
+def test_one_call_reads_and_writes_what_is_outside() -> None:
+    made, calls = calls_of()
+    assert made is not None
+    assert [call.symbol for call in calls] == ["sdx_windowed"]
+    assert [storage.kind for storage in made.reads].count("arena") <= 1
+    assert len(made.writes) == 1
+    assert all(w.storage in (*made.reads, *made.writes) for w in made.words if isinstance(w, Address))
+    assert made.plan.startswith("40x16x1x1 stride (1, 1), blocked in, end in registers; ")
+    assert made.plan.endswith(" lines at a time")
+
+
+def test_words_of_both_follow_and_then_how_they_move() -> None:
+    made, _ = calls_of()
+    assert made is not None
+    words = made.words
+    assert words[Windowed.FIRST] == Entry("sdx_conv_f32")
+    first, second = words[Windowed.FIRST_WORDS], words[Windowed.SECOND_WORDS]
+    shifts = words[Windowed.FIRST_SHIFTS], words[Windowed.SECOND_SHIFTS]
+    assert first == Conv.EPILOGUE_WORDS
+    assert len(words) == Windowed.HEAD + first + second + sum(shifts) * Shift.WORDS  # type: ignore[operator,arg-type]
+    assert words[Windowed.HEAD + Conv.BATCH] == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"taps": (3, 3), "shape": (1, 64, 34, 34), "channels": 64},
+        {"first": "a = Conv<group = 2>(x, w, b) c = Relu(a)", "shape": (1, 64, 20, 20), "inner": 32},
+    ],
+    ids=["transforms", "groups"],
+)
+def test_what_cannot_work_on_strips_stays_apart(case: dict[str, Any]) -> None:
+    made, calls = calls_of(**case)
+    assert made is None
+    assert len(calls) == 3

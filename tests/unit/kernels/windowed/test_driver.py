@@ -1,0 +1,56 @@
+"""Strips of a convolution and of the windows over it give what both give whole, on every target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base.dataclass import replace
+from sardonyx.base.target import Target
+from sardonyx.ir.run import run
+from sardonyx.kernels.windowed import driver
+from sardonyx.llvm.vec import Module
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
+from tests.tolerance import assert_close
+from tests.unit.kernels.compiled import natives
+from tests.unit.kernels.windowed.followed import POOL, graph_of, windowed
+
+TARGETS = [isa.V3, isa.V4, isa.with_features(isa.V4, isa.V4.matrices[0].features)]
+HARD = "a = Conv(x, w, b) c = HardSwish(a)"
+ADDED = "r = Conv(x, w) a = Conv(x, w, b) s = Add(a, r) c = Relu(s)"
+CASES = {
+    "same": {"how": "pads = [1,1,1,1]"},
+    "step 2, wide window": {"how": "pads = [2,2,2,2], strides = [2,2]", "window": (5, 5)},
+    "no border": {"how": "strides = [1,1]", "shape": (1, 16, 17, 9)},
+    "border on one side": {"how": "pads = [0,0,2,1]", "shape": (2, 24, 15, 22), "channels": 33},
+    "dilated": {"how": "pads = [2,2,2,2], dilations = [2,2]", "shape": (1, 16, 24, 14), "channels": 16},
+    "border beyond the image": {"how": "pads = [4,0,9,0]", "shape": (1, 16, 6, 14)},
+    "steps over lines": {"how": "strides = [4,1]", "shape": (1, 16, 30, 14)},
+    "another end": {"how": "pads = [1,1,1,1]", "first": HARD, "shape": (2, 16, 20, 20)},
+    "a sum": {"how": "pads = [1,1,1,1]", "first": ADDED, "shape": (2, 16, 20, 20)},
+    "pool": {"how": "pads = [1,1,1,1], strides = [2,2]", "then": POOL, "shape": (2, 16, 21, 20)},
+    "first layer": {"how": "pads = [1,1,1,1]", "shape": (2, 3, 30, 31), "taps": (3, 3)},
+    "many channels": {"how": "pads = [2,2,2,2]", "shape": (1, 64, 14, 14), "channels": 240, "window": (5, 5)},
+}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["AVX2", "AVX-512", "AMX"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("l2_bytes", [96 << 10, 2 << 20])
+def test_strips_are_the_whole(case: str, target: Target, l2_bytes: int, rng: np.random.Generator) -> None:
+    target = replace(need(target), l2_bytes=l2_bytes)
+    graph = graph_of(target, **CASES[case])  # type: ignore[arg-type]
+    assert windowed(graph)[1], "it is joined"
+    feed = rng.standard_normal(graph.inputs[0].shape).astype(np.float32)
+    if case == "same":
+        feed[0, 3, 4, 5], feed[0, 7, 11, 2] = np.nan, np.inf
+    (exact,) = run(graph, [feed])
+    for (got,) in natives(graph, target, [feed], (1, 3)):
+        assert_close(got, exact, 64)
+
+
+def test_the_function_is_written() -> None:
+    module = Module()
+    driver.define_windowed(module)
+    assert "define void @sdx_windowed(ptr" in module.text()
