@@ -6,6 +6,7 @@ Those of B, and of A where rows of it are prefetched too.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,14 +17,8 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import EFFORT
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
-from sardonyx.kernels.convolution.driver import define_conv
-from sardonyx.kernels.product.driver import define_gemm
-from sardonyx.kernels.short.driver import define_short
-from sardonyx.kernels.strassen.driver import define_strassen
 from sardonyx.kernels.tiles import microkernel
 from sardonyx.kernels.tiles.short import SPARE_BYTES
-from sardonyx.kernels.winograd.driver import define_winograd
-from sardonyx.kernels.winograd.scheme import ALL
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine, executor
 from sardonyx.runtime.image import LoadedImage
@@ -72,9 +67,13 @@ BESIDE = Prefetch(1, few_bytes=1 << 10, streams=2)
 ROWS_TOO = Prefetch(1, 12 << 10, 4 << 10, rows=True)
 
 
+Define = Callable[..., object]
+"""Writes the kernels of a family into a module, for a goal and what else it is told."""
+
+
 @cache
-def _kernels(target: Target) -> tuple[Log, LoadedImage]:
-    """The float32 kernels, and the log that they write."""
+def _kernels(target: Target, define: Define, *told: object) -> tuple[Log, LoadedImage]:
+    """The kernels of a family, and the log that they write."""
     log, step = Log(), microkernel._Writer._step
 
     def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any, turn: int | None = None) -> Any:
@@ -95,19 +94,14 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(microkernel._Writer, "_step", traced)
         patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
-        define_gemm(module, Goal(target), "f32")
-        define_conv(module, Goal(target), "f32")
-        for scheme in ALL:
-            define_winograd(module, Goal(target), scheme)
-        define_strassen(module, Goal(target))
-        define_short(module, Goal(target))
+        define(module, Goal(target), *told)
         text = module.text()
     code = engine.compile_object(text, target, quick=EFFORT.read() == "quick")
     return log, loaded([compiled(executor.ir(target), target), code], target)
 
 
 class Trace:
-    """The float32 kernels of a target, whose threads are judged one by one; stands in for `native.library`.
+    """Kernels for a target, whose threads are judged one by one; stands in for `native.library`.
 
     Attributes:
         wasted: how many prefetches were of lines that the thread did not read afterwards.
@@ -115,9 +109,16 @@ class Trace:
         lines: the lines that were read.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: Target, fetch: Prefetch) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        target: Target,
+        fetch: Prefetch,
+        define: Define,
+        *told: object,
+    ) -> None:
         self.wasted, self.fetched, self.lines = 0, set[int](), set[int]()
-        self._log, self._image = _kernels(replace(target, prefetch=fetch))
+        self._log, self._image = _kernels(replace(target, prefetch=fetch), define, *told)
         self._alive = list[Any]()
         monkeypatch.setattr(native, "library", lambda *_: self)
 

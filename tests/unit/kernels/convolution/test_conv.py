@@ -11,6 +11,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.convolution.pack import pack_conv_weights, pack_plain_weights
 from sardonyx.kernels.convolution.parts import run_table
 from sardonyx.passes.blocked import runs_of
@@ -272,7 +273,7 @@ def test_every_line_length(target: Target, layouts: str, rng: np.random.Generato
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, layouts: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, fetch)
+    trace = Trace(monkeypatch, target, fetch, define_conv, "f32")
     for case in (*CASES, Case(3, 70, (9, 20), kernel=(5, 5), pad=2)):
         for threads in (1, 2):
             check(rng, case, target, "float32", layouts, "store", threads)
@@ -285,7 +286,7 @@ def test_nothing_is_prefetched_that_is_not_read(
 def test_what_is_read_is_prefetched(
     target: Target, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, fetch)
+    trace = Trace(monkeypatch, target, fetch, define_conv, "f32")
     for size in ((1, 1), (7, 7), (20, 20)):
         trace.fetched.clear()
         trace.lines.clear()

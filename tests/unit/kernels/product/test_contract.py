@@ -13,6 +13,7 @@ from sardonyx.base.target import Prefetch, Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
+from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.product.pack import pack_b
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
@@ -261,7 +262,7 @@ def test_results_do_not_depend_on_threads(target: Target, rng: np.random.Generat
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, b_kind: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, fetch)
+    trace = Trace(monkeypatch, target, fetch, define_gemm, "f32")
     shapes = [(1, 70, 33), (3, 16, 300), (14, 150, 40), (15, 200, 65), (60, 33, 130), (300, 70, 7), (1, 1, 3)]
     for m, n, k in shapes:
         for threads in (1, 2, 3):
@@ -278,7 +279,7 @@ def test_nothing_is_prefetched_that_is_not_read(
 def test_what_is_read_is_prefetched(
     target: Target, m: int, k: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[1])
+    trace = Trace(monkeypatch, target, FETCHES[1], define_gemm, "f32")
     check(rng, target, "float32", m, 16 * target.lanes, k, "packed")
     assert len(trace.fetched) > 0.8 * len(trace.lines)
 

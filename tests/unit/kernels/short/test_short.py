@@ -151,7 +151,7 @@ def test_more_rows_are_left_to_another_kernel_on_every_thread(target: Target) ->
 
 @pytest.mark.skipif(BESIDE not in HERE, reason="this machine reads one stretch of memory at a time")
 def test_what_is_asked_for_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = Trace(monkeypatch, BESIDE, FETCHES[0])
+    trace = Trace(monkeypatch, BESIDE, FETCHES[0], define_short)
     monkeypatch.setattr(sys.modules[__name__], "image", lambda _: trace)
     for k, n in ((1, 3), (4, 33), (33, 70), (600, 100), (1025, 16)):
         for m in range(1, most_rows(Goal(BESIDE)) + 1):

@@ -18,6 +18,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir, strassen_ir
 from sardonyx.kernels.product import walk as product
+from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.product.pack import pack_b
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.strassen.blocking import blocking, twice_blocking
@@ -80,6 +81,12 @@ TWICE = (
     Case(300, 64, 128, twice=4),
     Case(64, 1536, 128, twice=4, fours=3, steps=128),
 )
+
+
+def define_products(module: Module, goal: Goal) -> None:
+    """The kernel, and the one to which it leaves products that it does not make."""
+    define_gemm(module, goal, "f32")
+    define_strassen(module, goal)
 
 
 @cache
@@ -283,7 +290,7 @@ def test_rows_of_zeros_give_zeros(target: Target, twice: int) -> None:
 
 @TARGETS
 def test_nothing_is_prefetched_that_is_not_read(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[0])
+    trace = Trace(monkeypatch, target, FETCHES[0], define_products)
     for case in (*CASES[:6], *TWICE[:5]):
         for threads in (1, 2):
             drawn = Drawn(case)
@@ -295,7 +302,7 @@ def test_nothing_is_prefetched_that_is_not_read(target: Target, monkeypatch: pyt
 
 @TARGETS
 def test_what_is_read_is_prefetched(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[1])
+    trace = Trace(monkeypatch, target, FETCHES[1], define_products)
     drawn = Drawn(Case(56, 256, 256))
     drawn.kernels = lambda _: trace
     drawn.run(target)

@@ -12,7 +12,7 @@ from sardonyx.kernels.strassen.scheme import PRODUCTS
 from sardonyx.kernels.strassen.twice import define_twice
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
-from tests.unit.kernels.strassen.test_strassen import LEVELS, TARGETS, Case, Drawn
+from tests.unit.kernels.strassen.test_strassen import LEVELS, TARGETS, Case, Drawn, define_products
 from tests.unit.kernels.traced import FETCHES, LINE, Trace
 
 
@@ -44,7 +44,7 @@ def test_ranges_of_k_and_groups_of_panels_change_little(target: Target, end: str
 def test_weights_are_prefetched_where_sums_are_made_of_them(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[1])
+    trace = Trace(monkeypatch, target, FETCHES[1], define_products)
     drawn = Drawn(Case(120, 256, 512, twice=4))
     drawn.kernels = lambda _: trace
     drawn.run(target)

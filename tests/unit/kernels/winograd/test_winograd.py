@@ -173,6 +173,12 @@ class Drawn:
         return result[:, :, :lines, :pixels]
 
 
+def define_all(module: Module, goal: Goal) -> None:
+    """All schemes, which have kernels in common."""
+    for scheme in ALL:
+        define_winograd(module, goal, scheme)
+
+
 def check(drawn: Drawn, target: Target, end: str, threads: int = 1) -> None:
     if drawn.scheme.is_whole:
         assert np.array_equal(drawn.run(target, end, threads), drawn.exact(end)), f"{drawn.case}"
@@ -223,7 +229,7 @@ def test_threads_and_place_in_a_batch_do_not_change_bits(target: Target, scheme:
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, scheme: Scheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[0])
+    trace = Trace(monkeypatch, target, FETCHES[0], define_all)
     for case in (*CASES, Case(64, 150, (17, 20), pad=1)):
         for threads in (1, 2):
             drawn = Drawn(under(scheme, case), scheme)
@@ -236,7 +242,7 @@ def test_nothing_is_prefetched_that_is_not_read(
 @TARGETS
 @SCHEMES
 def test_what_is_read_is_prefetched(target: Target, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[1])
+    trace = Trace(monkeypatch, target, FETCHES[1], define_all)
     drawn = Drawn(under(scheme, Case(64, 128, (20, 20), pad=1)), scheme)
     drawn.kernels = lambda _: trace
     drawn.run(target)
