@@ -9,13 +9,16 @@ import signal
 import sys
 import zlib
 from collections.abc import Generator, Iterator
+from itertools import groupby
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 from sardonyx.base.garbage import uncollected
+from tests.spread import spread
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Real models, and kernels alone for this machine's own level, are compiled in full in every run of the tests,
@@ -32,6 +35,14 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 GOLDEN = Path(__file__).parent / "golden"
+SPREAD = [
+    Path(__file__).parent / name
+    for name in (
+        "property",
+        *(f"unit/{n}" for n in ("convert", "emit", "kernels", "llvm", "loops", "ops", "passes")),
+    )
+]
+"""Folders of tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
 FROZEN: set[str] = set()
 SEED = int(os.environ.get("TEST_SEED", "0"))
 
@@ -79,8 +90,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All processes have the same order, wherever they began."""
+    """All processes have the same order, wherever they began; of products of options few tests are quick."""
     items.sort(key=lambda item: item.path)
+    for _, tests in groupby(filter(_is_spread, items), lambda item: (item.path, item.originalname)):
+        group = list(tests)
+        options = [[id(option) for option in item.callspec.params.values()] for item in group]
+        for item, is_kept in zip(group, spread(options), strict=True):
+            if not is_kept:
+                item.add_marker(pytest.mark.slow)
+
+
+def _is_spread(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    folders = any(folder in item.path.parents for folder in SPREAD)
+    return folders and hasattr(item, "callspec") and item.get_closest_marker("slow") is None
 
 
 @pytest.hookimpl(wrapper=True)
