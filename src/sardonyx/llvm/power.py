@@ -34,6 +34,33 @@ _EXP_SHORT = (
     *(1.0000000005549898, 1.00000003636194, 0.49999992071118604, 0.16666419993506354, 0.04166822666390481),
     *(0.008374830721308638, 0.001383683230266997),
 )
+# (1 + f)^y on [-0.25, 0.5] to 2^-28, by y.
+_QUARTERS_SHORT: dict[float, tuple[float, ...]] = {
+    0.75: (
+        1.0,
+        0.750000021554971,
+        -0.09375018409773278,
+        0.039059919513696195,
+        -0.021958355699954746,
+        0.014342560030615615,
+        -0.010478176421055781,
+        0.007504165617863785,
+        -0.0032419151204957485,
+    ),
+    -0.75: (
+        1.0,
+        -0.7499999236595637,
+        0.6562505081591858,
+        -0.6015770859754181,
+        0.5639415347464146,
+        -0.5350311759292015,
+        0.5128166471494805,
+        -0.5080394950745252,
+        0.5126050387000493,
+        -0.4215807323805568,
+        0.1772880737057235,
+    ),
+}
 # ((atanh(s)/s - 1) / z - 1/3) / z in z = s^2 on [0, 0.04].
 _ATANH = (
     *(0.2, 0.1428571428571341, 0.11111111111359599, 0.09090909055069422, 0.07692310693366662),
@@ -46,6 +73,8 @@ def power(x: Lanes, y: Lanes, target: Target) -> Lanes:
     known = literal_of(y)
     if known is not None and known in _LITERALS:
         return _LITERALS[known](x)
+    if known in _QUARTERS_SHORT:
+        return _quarters(x, known, target)
     size = (_power_double if x.v.scalar == "double" else _power_float)(x.abs(), y, target)
     return _signed(x, y, _special(x, y, size))
 
@@ -70,6 +99,26 @@ _LITERALS: dict[float, Callable[[Lanes], Lanes]] = {
     -2.0: lambda x: _square(1.0 / x),
     -0.5: lambda x: 1.0 / _root(x),
 }
+
+
+def _quarters(x: Lanes, y: float, target: Target) -> Lanes:
+    """x^y of a y in `_QUARTERS_SHORT`: that of its mantissa, times a power of 2^(1/4), rounded twice."""
+    if x.v.scalar == "double":
+        size = _root(x) * _root(_root(x))
+        return size if y > 0 else 1.0 / size
+    m, e = mathfn.split(x.abs(), target)
+    w = e * y
+    n = w.unary("floor")
+    rest, root = w - n, x.like(1.0)
+    for quarters in (1, 2, 3):
+        root = (rest > quarters / 4 - 0.125).choose(x.like(2.0 ** (quarters / 4)), root)
+    found = mathfn.scale((m - 1.0).polynomial(_QUARTERS_SHORT[y]) * root, n, target)
+    if not mathfn.splits_floats(x, target):
+        zero, infinite = (0.0, math.inf) if y > 0 else (math.inf, 0.0)
+        found = x.equals(0.0).choose(x.like(zero), found)
+        found = x.abs().equals(math.inf).choose(x.like(infinite), found)
+        found = x.is_nan().choose(x, found)
+    return ((x < 0.0) & (x > -math.inf)).choose(x.like(math.nan), found)
 
 
 def _special(x: Lanes, y: Lanes, size: Lanes) -> Lanes:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from sardonyx import targets
+from sardonyx.base.target import Target
 from sardonyx.llvm.power import power
+from tests.runnable import runnable_targets
 from tests.unit.llvm.written import formula
 
 TARGET = targets.detect()
@@ -45,12 +47,23 @@ def test_special_cases(dtype: Any) -> None:
         assert np.all((np.signbit(got) == np.signbit(exact)) | np.isnan(exact))
 
 
-@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, 4.0, 0.5, -1.0, -2.0, -0.5])
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, 4.0, 0.5, 0.75, -1.0, -2.0, -0.5, -0.75])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_literal_exponents_mean_the_same(exponent: float) -> None:
     x = np.array(EDGES)
     got = formula(lambda v: power(v, v.like(exponent), TARGET), x)
     np.testing.assert_allclose(got, np.power(x, np.full(16, exponent)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("exponent", [0.75, -0.75])
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda target: target.name)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_three_quarters_of_any_float(exponent: float, target: Target, rng: np.random.Generator) -> None:
+    x = np.array([*EDGES, *np.exp2(rng.uniform(-140, 127, 24)), *rng.uniform(0.5, 2, 24)], np.float32)
+    got = formula(lambda v: power(v, v.like(exponent), target), x, target=target)
+    exact = np.power(x.astype(np.float64), exponent).astype(np.float32)
+    np.testing.assert_allclose(got, exact, rtol=2 * np.finfo(np.float32).eps)
+    assert not np.signbit(got[~np.isnan(exact)]).any()
 
 
 def test_a_double_power_keeps_its_digits() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dtype import DType
@@ -281,6 +283,10 @@ def _normalize_groups(groups: Value, scale: Value, bias: Value, epsilon: float) 
     return deviation * factor + bias.cast(groups.dtype)
 
 
+_FEW_NEIGHBOURS = 8
+"""Channels that are read anew for each sum of their squares: sums that are stored would be read again too."""
+
+
 @op("LRN")
 def lrn(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Value:
     """x / (bias + alpha / size * sum of the squares of `size` neighbouring channels) ** beta."""
@@ -290,9 +296,14 @@ def lrn(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: f
     low = (size - 1) // 2
     rest = (0,) * (x.rank - 2)
     wide = widened(x)
-    square = (wide * wide).pad((0, low, *rest), (0, size - 1 - low, *rest))
-    total = square.window((1,), (size,), (1,), (1,)).sum(x.rank).reshape(x.shape)
-    return (wide / (total * (alpha / size) + bias).pow(beta)).cast(x.dtype)
+    around = wide.pad((0, low, *rest), (0, size - 1 - low, *rest))
+    if size <= _FEW_NEIGHBOURS:
+        near = [around.slice((0, n, *rest), x.shape) for n in range(size)]
+        total = reduce(add, (neighbour * neighbour for neighbour in near))
+    else:
+        windows = around.window((1,), (size,), (1,), (1,))
+        total = (windows * windows).sum(x.rank).reshape(x.shape)
+    return (wide * (total * (alpha / size) + bias).pow(-beta)).cast(x.dtype)
 
 
 @op("MeanVarianceNormalization", since=9)
