@@ -12,6 +12,7 @@ from sardonyx.kernels.library import (
     Shared,
     attention,
     contraction,
+    digits,
     matrices,
     matrix_attention,
     matrix_convolutions,
@@ -21,8 +22,6 @@ from sardonyx.kernels.library import (
     winograd,
 )
 from sardonyx.kernels.short.choose import TWO_STREAMS
-from sardonyx.kernels.tiles.matrix import MatrixShape
-from sardonyx.kernels.tiles.parts import PARTS
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
 from sardonyx.kernels.winograd.scheme import on_registers
 
@@ -31,14 +30,16 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     """All modules that models share on CPUs of a level in every precision, by name."""
     tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
     kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
-    for tile in level.matrices:
+    in_digits = [tile for tile in level.matrices if tile.operand == "fixed24"]
+    for tile in in_digits:
+        kernels |= {**digits(tile), **matrix_convolutions(tile)}
+    for tile in (tile for tile in level.matrices if tile not in in_digits):
         kernels |= matrices(tile)
         if tile.operand == "f32" and tile.everywhere:
             kernels |= {**matrix_convolutions(tile), **matrix_attention(tile)}
     if level.matrices:
         kernels |= short(TWO_STREAMS)
-    exact = (tile for tile in level.matrices if MatrixShape(tile).planes == PARTS)
-    for scheme in (*SCHEMES, *(scheme for tile in exact for scheme in on_registers(tile))):
+    for scheme in (*SCHEMES, *(scheme for tile in in_digits for scheme in on_registers(tile))):
         kernels |= winograd(scheme)
     for turn in turns(level):
         kernels |= moving(turn)

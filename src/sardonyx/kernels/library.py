@@ -61,20 +61,7 @@ def winograd(scheme: Scheme) -> Mapping[str, Shared]:
     if not scheme.tile:
         return {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme))}
     own = {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme), scheme.tile.features)}
-    return {**own, **cutting(scheme.tile)}
-
-
-def cutting(tile: MatrixTile) -> Mapping[str, Shared]:
-    """The module with the micro-kernels on matrix registers that cut their operands, by name."""
-    return {f"cutting {tile.operand} {tile.name}": Shared(partial(cutting_ir, tile), tile.features)}
-
-
-@cache
-def cutting_ir(tile: MatrixTile, goal: Goal) -> str:
-    """The text of `cutting`."""
-    from sardonyx.kernels.tiles.cutting import define_all
-
-    return _beside(lambda module, goal, tile: define_all(module, tile), "cut", goal, tile)
+    return {**own, **digits(scheme.tile)}
 
 
 @cache
@@ -254,11 +241,13 @@ def digits(tile: MatrixTile) -> Mapping[str, Shared]:
 def digits_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `digits`."""
     from sardonyx.kernels.digits.blocks import define_cut_blocks, define_cut_evenly, define_largest_of_blocks
+    from sardonyx.kernels.digits.dense import dense_kernels
     from sardonyx.kernels.digits.kernel import kernels
     from sardonyx.kernels.tiles.matrix import MatrixShape
 
     def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
         kernels(module, MatrixShape(tile))
+        dense_kernels(module, MatrixShape(tile))
         for careful in (False, True):
             for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
                 cut(module, MatrixShape(tile), goal.target.channel_block, careful=careful)

@@ -24,7 +24,7 @@ _A, _B = LEVELS * ACROSS, LEVELS * ACROSS + 1
 OF_SUMS, OF_A = range(LEVELS * ACROSS), range(_A, _A + 1)
 """The registers of sums, and that of A: those that have the rows of A."""
 
-_PRODUCTS = ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))
+PRODUCTS = ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))
 """The digits of A and of B that are multiplied: of neighbours one is the same, so that it stays loaded."""
 
 SUM_BYTES = LEVELS * ACROSS * 1024
@@ -127,7 +127,7 @@ class _Writer:
         each = ASKS // columns if asks else 0
         for column in range(columns):
             held = -1, -1
-            for of_a, of_b in _PRODUCTS:
+            for of_a, of_b in PRODUCTS:
                 if of_a != held[0]:
                     matrix.load(f, self.by, _A, digits[of_a], row)
                 if of_b != held[1]:
@@ -158,26 +158,27 @@ class _Writer:
             self._word(MatrixWords.COLUMN_SCALES, "ptr"),
         )
         by_column = [f.load(f.gep(of_columns, int_(c * _LANES), "float"), _FLOATS) for c in range(columns)]
-        base = float_(256.0, _FLOATS)
         apart = self._word(MatrixWords.SCALE_ROW)
         carried = [self._word(MatrixWords.SPARE, "ptr"), tile, scales]
         with f.loop(int_(0), self._word(MatrixWords.ROWS), 1, carried) as row:
             sums, to, own = row.carried
             scale = f.splat(f.load(own, "float"), _LANES)
             for column in range(columns):
-                first, second, third = (
-                    self._level(sums, level * columns + column) for level in range(LEVELS)
-                )
-                total = f.fma(f.fma(first, base, second), base, third)
+                at = f.gep(sums, int_(column * self.shape.register_bytes), "i8")
+                total = joined(f, at, columns * self.shape.register_bytes)
                 scaled = f.binary("fmul", f.binary("fmul", total, by_column[column]), scale)
                 f.store(scaled, f.gep(to, int_(column * _LANES), "float"))
             sums = f.gep(sums, int_(self.shape.tile.row_bytes), "i8")
             row.next(sums, f.gep(to, pitch, "i8"), f.gep(own, apart, "i8"))
 
-    def _level(self, sums: V, register: int) -> V:
-        f = self.f
-        whole = f.load(f.gep(sums, int_(register * self.shape.register_bytes), "i8"), _INTS)
-        return f.convert("sitofp", whole, "float")
+
+def joined(f: Function, sums: V, apart: int) -> V:
+    """A vector of the sums of all levels, so many bytes apart, as floats."""
+    levels = [
+        f.convert("sitofp", f.load(f.gep(sums, int_(n * apart), "i8"), _INTS), "float") for n in range(LEVELS)
+    ]
+    base = float_(256.0, _FLOATS)
+    return f.fma(f.fma(levels[0], base, levels[1]), base, levels[2])
 
 
 def kernels(module: Module, shape: MatrixShape) -> Sequence[Sequence[V]]:

@@ -9,8 +9,11 @@ import math
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
+from sardonyx.kernels.digits.kernel import SUM_BYTES
+from sardonyx.kernels.digits.numbers import column_bytes
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.cut import scale_bytes
 from sardonyx.kernels.winograd.scheme import Scheme
 
 _LINE = 64
@@ -25,9 +28,8 @@ _MOST_TILES = 56
 _PANELS_BESIDE = 4
 """Panels that are worked on together where transformed tiles do not stay in L2 from one to the next."""
 
-
-_PANELS_OF_REGISTERS = 8
-"""The same where matrix registers multiply, which cut the points of tiles for them first."""
+_MOST_CUT_TILES = 112
+"""Tiles whose digits are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Blocking:
     """How many tiles are worked on with how many panels of weights; the pitches are in bytes.
 
     Transformed samples are [tile][point][channel], products [panel][tile][point][columns]: what a tile reads
-    and writes is in few pages of memory.
+    and writes is in few pages of memory. Those of matrix registers are digits, [point][tile][step], a
+    tile_pitch apart; of one tile at a time [point][channel] are floats before, a point_pitch apart.
     """
 
     tiles: int
@@ -70,40 +73,45 @@ def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blockin
     shape, points = TileShape.of(goal, scheme.operand), scheme.points
     number = shape.operand_bytes
     point_pitch = _odd_lines(-(-channels // shape.block) * shape.block * number)
-    tile_pitch = _odd_lines(points * point_pitch)
-    product_bytes = product_tile_bytes(points, shape)
-    weights = math.prod(packed_sizes(channels, outputs, scheme, goal)) if scheme.tile else channels * outputs
-    traffic = Traffic(points * weights * number, tile_pitch, goal.target.l2_bytes)
-    most = -(-outputs // shape.columns)
     if scheme.tile:
-        matrix = MatrixShape(scheme.tile)
-        tiles, panels = matrix.rows, min(_PANELS_OF_REGISTERS, most)
-        cut_bytes = 2 * cut_step_bytes(matrix) + tiles * _cut_pitch(channels, matrix)
-    else:
-        choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
-        tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
-        panels, cut_bytes = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, most), 0
-    scratch_bytes = patch_bytes(shape) + tiles * (tile_pitch + panels * product_bytes) + cut_bytes
-    return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic)
+        return _of_digits(channels, outputs, scheme, MatrixShape(scheme.tile), point_pitch, goal)
+    tile_pitch = _odd_lines(points * point_pitch)
+    traffic = Traffic(points * channels * outputs * number, tile_pitch, goal.target.l2_bytes)
+    choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
+    tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
+    panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
+    tile_bytes = tile_pitch + panels * product_tile_bytes(points, shape)
+    return Blocking(tiles, panels, point_pitch, tile_pitch, patch_bytes(shape) + tiles * tile_bytes, traffic)
+
+
+def _of_digits(
+    channels: int, outputs: int, scheme: Scheme, matrix: MatrixShape, point_pitch: int, goal: Goal
+) -> Blocking:
+    """The same on matrix registers: as many tiles as stay in L2 as digits, with their products of a panel."""
+    shape, points = TileShape.of(goal, scheme.operand), scheme.points
+    channels, outputs = packed_sizes(channels, outputs, scheme, goal)
+    steps = channels // matrix.k_step
+    row = steps * matrix.planes * matrix.tile.row_bytes
+    weight_bytes = points * outputs * column_bytes(matrix, steps)
+    traffic = Traffic(weight_bytes, points * row, goal.target.l2_bytes)
+    products = product_tile_bytes(points, shape) + scale_bytes(points)
+    room = goal.target.l2_bytes * 9 // 10 // (points * row)
+    tiles = max(1, min(_MOST_CUT_TILES, room) // matrix.tile.rows) * matrix.tile.rows
+    scratch_bytes = patch_bytes(shape) + points * (point_pitch + tiles * row + _LINE)
+    return Blocking(
+        tiles,
+        1,
+        point_pitch,
+        row,
+        scratch_bytes + (tiles + matrix.tile.rows) * products + 2 * SUM_BYTES,
+        traffic,
+    )
 
 
 def packed_sizes(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> tuple[int, int]:
-    """Channels and outputs of packed weights: whole blocks of outputs, or what fills registers."""
-    block, step = goal.target.channel_block, 1
-    if scheme.tile:
-        matrix = MatrixShape(scheme.tile)
-        block, step = matrix.rows, matrix.k_step
+    """Channels and outputs of packed weights: whole steps of registers, whole blocks of outputs."""
+    block, step = goal.target.channel_block, MatrixShape(scheme.tile).k_step if scheme.tile else 1
     return -(-channels // step) * step, -(-outputs // block) * block
-
-
-def cut_step_bytes(matrix: MatrixShape) -> int:
-    """Bytes of the numbers of registers of a step of a panel."""
-    return ACROSS * matrix.planes * matrix.register_bytes
-
-
-def _cut_pitch(channels: int, matrix: MatrixShape) -> int:
-    """Bytes between the numbers of registers of a point of two tiles."""
-    return _odd_lines(-(-channels // matrix.k_step) * matrix.tile.row_bytes * matrix.planes)
 
 
 def product_tile_bytes(points: int, shape: TileShape) -> int:

@@ -20,8 +20,8 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
 from sardonyx.kernels.convolution.choose import cycles_of
 from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
+from sardonyx.kernels.digits.numbers import have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
-from sardonyx.kernels.tiles.parts import PARTS
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
 from sardonyx.kernels.winograd.blocking import blocking, packed_sizes
 from sardonyx.kernels.winograd.scheme import LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
@@ -57,15 +57,14 @@ _CACHED_BYTES = 8 << 20
 _BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
-_CALL_CYCLES = 250.0
-_STEP_CYCLES = {True: 600.0, False: 500.0}
-"""For a tile of matrix registers, and each step of it: of two registers of rows, or of one.
+_ROW_CYCLES, _LEAST_ROWS = 1.33, 13
+"""For a row of matrix registers to be multiplied; fewer rows wait for sums as long as these."""
 
-Those of one wait for the units of vectors, which cut weights.
-"""
+_CALL_CYCLES = 40.0
+"""For a register of columns, whatever its steps."""
 
-_CUT_CYCLES = 0.5
-"""For a number of a point that is cut for matrix registers."""
+_CUT_CYCLES = 0.4
+"""For a number of a point to be cut into digits."""
 
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
@@ -93,7 +92,7 @@ def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
 
 def _asked(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles where its weights allow for any: most convolutions have none, and need not be looked at."""
-    schemes = _with_registers(_schemes(anchor), goal)
+    schemes = _with_registers(_schemes(anchor), anchor, goal)
     sizes = _sizes(anchor, schemes)
     forced = _FORCED.get(goal.policy.winograd)
     if forced is None:
@@ -121,35 +120,34 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2.
 
-    Both where matrix registers multiply: they have read most weights before others have come.
+    On matrix registers that is read while they multiply, not while tiles are transformed.
     """
     tile = goal.tile(scheme.operand)
     along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
     tiles = sizes.batch * math.prod(step * math.ceil(size / (n * step)) for size, n, step in along)
-    transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels / tile.k_step + sizes.outputs) / 16
     cut = blocking(sizes.channels, sizes.outputs, scheme, goal)
-    if scheme.tile:
-        summed = _on_registers(sizes, tiles, cut.panels, scheme, goal)
-    else:
-        waiting = max(1, _CHAINS / (tiles * tile.vectors))
-        rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE
-        summed = tiles * sizes.channels * sizes.outputs * waiting / rate
-    arithmetic = scheme.points * (summed + tiles * transformed)
-    traffic = cut.traffic.bytes_of(tiles, cut.tiles)
+    points = scheme.points * tiles * (sizes.channels / tile.k_step + sizes.outputs) / 16
+    transformed = points * _POINT_CYCLES[scheme.has_lines]
     cached = cut.traffic.weight_bytes <= _CACHED_BYTES
-    memory = traffic / _BYTES_PER_CYCLE[cached]
-    return arithmetic + memory if scheme.tile else max(arithmetic, memory)
+    memory = cut.traffic.bytes_of(tiles, cut.tiles) / _BYTES_PER_CYCLE[cached]
+    if scheme.tile:
+        cutting = scheme.points * tiles * sizes.channels * _CUT_CYCLES
+        return transformed + cutting + max(scheme.points * _on_registers(sizes, tiles, scheme, goal), memory)
+    waiting = max(1, _CHAINS / (tiles * tile.vectors))
+    rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE
+    summed = tiles * sizes.channels * sizes.outputs * waiting / rate
+    return max(scheme.points * summed + transformed, memory)
 
 
-def _on_registers(sizes: Sizes, tiles: int, together: int, scheme: Scheme, goal: Goal) -> float:
-    """What the products of one point take on matrix registers, with so many panels of weights together."""
+def _on_registers(sizes: Sizes, tiles: int, scheme: Scheme, goal: Goal) -> float:
+    """What the products of one point take on matrix registers."""
     assert scheme.tile is not None
     matrix = MatrixShape(scheme.tile)
     channels, outputs = packed_sizes(sizes.channels, sizes.outputs, scheme, goal)
-    strips, panels = math.ceil(tiles / matrix.rows), outputs // matrix.rows
-    step = _STEP_CYCLES[tiles > strips * scheme.tile.rows]
-    products = strips * panels * (_CALL_CYCLES + channels // matrix.k_step * step)
-    return products + tiles * math.ceil(panels / together) * channels * _CUT_CYCLES
+    steps, columns = channels // matrix.k_step, outputs // scheme.tile.rows
+    calls = math.ceil(tiles / scheme.tile.rows)
+    rows = max(_LEAST_ROWS, tiles / calls)
+    return calls * columns * (rows * steps * len(matrix.terms) * _ROW_CYCLES + _CALL_CYCLES)
 
 
 def _fits(anchor: Value, goal: Goal) -> bool:
@@ -182,12 +180,15 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
     return (row,) if row else ()
 
 
-def _with_registers(schemes: Sequence[Scheme], goal: Goal) -> Sequence[Scheme]:
-    """Those, and those of floats on matrix registers whose numbers are all of a float, if there are any."""
-    tile = goal.find_matrix("f32", everywhere=True)
-    if tile is None or MatrixShape(tile).planes != PARTS or goal.target.channel_block != tile.rows:
+def _with_registers(schemes: Sequence[Scheme], anchor: Value, goal: Goal) -> Sequence[Scheme]:
+    """Those, and those of floats on matrix registers whose numbers are digits, if these serve."""
+    tile, w = goal.find_matrix("fixed24"), anchor.args[1].data
+    if tile is None or goal.target.channel_block != tile.rows or anchor.args[0].dtype is not dt.F32:
         return schemes
-    return (*schemes, *(replace(scheme, tile=tile) for scheme in schemes if not scheme.is_whole))
+    assert w is not None
+    if not have_digits(w.reshape(len(w), -1).T):
+        return schemes
+    return (*schemes, *(replace(scheme, tile=tile) for scheme in schemes))
 
 
 def _may_transform(anchor: Value) -> bool:

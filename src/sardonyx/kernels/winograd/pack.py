@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b
 from sardonyx.kernels.winograd.blocking import packed_sizes
 from sardonyx.kernels.winograd.scheme import Scheme
@@ -28,16 +29,17 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     """Transform w[OC, IC, lines, pixels] in double precision and lay it out: [point][panel][IC][columns].
 
     Points are those of lines times pixels of a tile; panels as in `pack_b`, zero padded to `packed_sizes`.
-    Integers are exact.
+    Integers are exact. On matrix registers the points are those of `pack_digits`.
     """
     number = np.dtype(np.int16) if scheme.is_whole else w.dtype
     down, across = (np.array(t.weights, np.float64) for t in (scheme.down, scheme.across))
     both = np.kron(down, across)
     taps = w.astype(number, copy=False).reshape(*w.shape[:2], -1).transpose(2, 1, 0)
     channels, outputs = packed_sizes(w.shape[1], w.shape[0], scheme, goal)
-    taps = pack_b(np.pad(taps, ((0, 0), (0, channels - w.shape[1]), (0, outputs - w.shape[0]))), goal)
+    taps = np.pad(taps, ((0, 0), (0, channels - w.shape[1]), (0, outputs - w.shape[0])))
+    taps = taps.reshape(len(taps), -1) if scheme.tile else pack_b(taps, goal)
     points = aligned_zeros((len(both), taps.shape[1]), number)
     count = at_once(scheme)
     for at in range(0, taps.shape[1], count):
         points[:, at : at + count] = both @ taps[:, at : at + count].astype(np.float64)
-    return points
+    return pack_digits(points.reshape(-1, channels, outputs), scheme.tile) if scheme.tile else points

@@ -57,8 +57,7 @@ class Block:
         with f.loop(int_(0), strips.parts) as strip:
             low = f.add(self.t0, strips.begin(f, strip.index))
             high = f.add(low, strips.size(f, strip.index))
-            f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
-            self._cut_rows(f.sub(high, low))
+            self._transform(low, high)
             with f.loop(self.p0, self.p1, together) as group:
                 end = f.smin(f.add(group.index, together), self.p1)
                 self._products(group.index, end)
@@ -68,8 +67,12 @@ class Block:
         f.ret()
         f.finish()
 
-    def _cut_rows(self, rows: V) -> None:
-        self.cut = Cut.of(self.f, rows, ceil_div(self.f, rows, int_(self.shape.max_rows)))
+    def _transform(self, low: V, high: V) -> None:
+        """The input of a strip, and how its rows are cut for kernels."""
+        f = self.f
+        f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
+        rows = f.sub(high, low)
+        self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
 
     def _end(self) -> None:
         """What is left to do when all tiles are done."""
@@ -85,16 +88,12 @@ class Block:
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
-        self.padded = round_up(f, channels, self._columns_together())
+        self.padded = round_up(f, channels, shape.block)
         self.steps = self._count_steps(self.word[Winograd.CHANNELS_IN])
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 
-    def _columns_together(self) -> int:
-        """What the columns of packed weights are a multiple of."""
-        return self.shape.block
-
     def _count_steps(self, channels: V) -> V:
-        """Steps of a sum in packed weights."""
+        """Steps of a sum in packed weights, of a number a column."""
         return ceil_div(self.f, channels, int_(self.shape.depth))
 
     def _make_descriptor(self, rows: V) -> None:
@@ -115,15 +114,16 @@ class Block:
         """All points of panels low..high."""
         f, shape = self.f, self.shape
         with f.loop(int_(0), int_(self.points)) as point:
-            a = self._begin_point(f.gep(self.inputs, f.mul(point.index, self.point), "i8"))
+            a = self._begin_point(point.index, f.gep(self.inputs, f.mul(point.index, self.point), "i8"))
             into = f.gep(self.products, f.mul(point.index, int_(shape.panel_row_bytes)), "i8")
             with f.loop(low, high, 1, [into]) as panel:
                 run = self._weights(point.index, panel.index)
                 self._panel(run, self._following(point.index, panel.index, low, high), a, panel.carried[0])
                 panel.next(f.gep(panel.carried[0], self.product_panel, "i8"))
 
-    def _begin_point(self, a: V) -> V:
-        """What kernels read of a point of all tiles."""
+    def _begin_point(self, point: V, a: V) -> V:
+        """What kernels read of a point of all tiles, which begins there."""
+        del point
         return a
 
     def _weights(self, point: V, panel: V) -> Run:

@@ -7,11 +7,11 @@ import pytest
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.digits.kernel import SUM_BYTES
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import (
     blocking,
-    cut_step_bytes,
     packed_sizes,
     patch_bytes,
     product_tile_bytes,
@@ -66,18 +66,20 @@ def test_integers_take_half_the_room(target: isa.Target) -> None:
     assert integers.tile_pitch < 0.55 * floats.tile_pitch
 
 
-def test_a_strip_fills_a_tile_of_matrix_registers_and_has_room_to_be_cut() -> None:
-    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
+def test_digits_of_a_strip_stay_in_l2_and_fill_registers() -> None:
+    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "s8x6")
     goal, matrix = Goal(replace(isa.V4, l2_bytes=2 << 20)), MatrixShape(tile)
     for scheme in on_registers(tile):
         shape = TileShape.of(goal, scheme.operand)
-        for channels, outputs in ((5, 20), (64, 64), (300, 512)):
+        for channels, outputs in ((5, 20), (64, 64), (300, 512), (4000, 16)):
             cut = blocking(channels, outputs, scheme, goal)
             padded = packed_sizes(channels, outputs, scheme, goal)
-            assert [size % 32 for size in padded] == [0, 0]
-            assert cut.traffic.weight_bytes == scheme.points * padded[0] * padded[1] * 4
-            assert cut.tiles == matrix.rows
-            product = cut.panels * product_tile_bytes(scheme.points, shape)
-            numbers = padded[0] * matrix.planes * matrix.number_bytes
-            room = cut.tiles * numbers + 2 * cut_step_bytes(matrix)
-            assert cut.scratch_bytes >= patch_bytes(shape) + cut.tiles * (cut.tile_pitch + product) + room
+            assert [size % by for size, by in zip(padded, (64, 16), strict=True)] == [0, 0]
+            digits = padded[0] * matrix.planes
+            assert cut.traffic.weight_bytes == scheme.points * padded[1] * (digits + 4)
+            assert cut.tiles % tile.rows == 0
+            strip = scheme.points * cut.tiles * digits
+            assert strip <= goal.target.l2_bytes or cut.tiles == tile.rows
+            floats = scheme.points * -(-channels // 16) * 16 * 4
+            products = (cut.tiles + tile.rows) * product_tile_bytes(scheme.points, shape)
+            assert cut.scratch_bytes >= patch_bytes(shape) + floats + strip + products + 2 * SUM_BYTES

@@ -129,19 +129,27 @@ def test_matrix_registers_sum_directly_where_that_is_measured_to_be_faster() -> 
         assert chosen(conv(512, 512, (7, 7)), goal_) == DIRECT
 
 
-def test_matrix_registers_multiply_where_they_are_filled_and_weights_stay_in_l2() -> None:
-    (tile,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
-    goal_ = goal(target=replace(isa.with_features(isa.V4, tile.features), l2_bytes=2 << 20))
-    large = replace(SQUARES[4], tile=tile)
-    assert large in on_registers(tile)
-    for channels, size, expected in ((64, 56, large), (64, 112, large), (32, 56, SQUARES[4])):
+def test_matrix_registers_multiply_points_in_digits() -> None:
+    tiles = {tile.name: tile for tile in isa.V4.matrices}
+    features = {name for tile in tiles.values() for name in tile.features}
+    goal_ = goal(target=replace(isa.with_features(isa.V4, features), l2_bytes=2 << 20))
+    small, large = (replace(SQUARES[n], tile=tiles["s8x6"]) for n in (2, 4))
+    assert large in on_registers(tiles["s8x6"])
+    for channels, size, expected in ((64, 56, large), (128, 28, large), (256, 56, large), (256, 14, small)):
         assert chosen(conv(channels, channels, (size, size)), goal_) == expected
-    for channels, size in ((48, 56), (80, 56), (128, 28), (256, 56)):
-        found = chosen(conv(channels, channels, (size, size)), goal_)
-        assert found is not DIRECT
-        assert found.tile is None
     assert chosen(conv(), replace(goal_, policy=Policy("fp32", "f4"))) == large
     assert chosen(conv(weight=3, samples=dt.I16), goal_) == WHOLE_SQUARES[dt.I16][4]
+    for precision in ("strict", "bf16"):
+        found = chosen(conv(256, 256), replace(goal_, policy=Policy(precision)))
+        assert not found or not found.tile
+
+
+def test_weights_beyond_the_scales_of_digits_are_left_to_vectors() -> None:
+    tiles = {tile.name: tile for tile in isa.V4.matrices}
+    goal_ = goal(target=isa.with_features(isa.V4, tiles["s8x6"].features))
+    found = chosen(conv(128, 128, weight=1e-30), goal_)
+    assert found is not DIRECT
+    assert found.tile is None
 
 
 def test_a_batch_shares_the_reading_of_weights() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.library import cutting_ir, library_ir, winograd_ir
+from sardonyx.kernels.library import digits_ir, library_ir, winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.matrix import define_matrix_block
@@ -25,7 +25,7 @@ from tests.unit.kernels.winograd.test_winograd import CASES, Drawn, check, under
 from tests.unit.llvm.registers import modelled
 from tests.unit.objects import compiled, compiled_alone, loaded
 
-(TILE,) = (tile for tile in isa.V4.matrices if tile.name == "bf16x6")
+(TILE,) = (tile for tile in isa.V4.matrices if tile.name == "s8x6")
 REGISTERS = isa.with_features(isa.V4, TILE.features)
 SCHEMES = pytest.mark.parametrize("scheme", on_registers(TILE), ids=lambda s: s.name)
 ENDS = pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
@@ -40,7 +40,7 @@ def image(scheme: Scheme, how: str) -> LoadedImage:
     """The kernels, executed by this machine or, but for matrix registers, by a model."""
     if how == "machine":
         goal = Goal(need(REGISTERS))
-        texts = executor.ir(goal.target), *library_ir(goal), cutting_ir(TILE, goal)
+        texts = executor.ir(goal.target), *library_ir(goal), digits_ir(TILE, goal)
         code = [compiled(text, goal.target) for text in texts]
         return loaded([*code, compiled_alone(winograd_ir(scheme, goal), goal.target)], goal.target)
     goal, module = Goal(need(isa.V4)), Module()
@@ -119,7 +119,7 @@ def test_numbers_of_any_size(scheme: Scheme) -> None:
 @SCHEMES
 def test_the_text_depends_on_the_level_alone(scheme: Scheme) -> None:
     goal = Goal(REGISTERS)
-    for make in (winograd_ir, cutting_ir):
+    for make in (winograd_ir, digits_ir):
         of: Any = scheme if make is winograd_ir else TILE
         text = make(of, goal)
         make.cache_clear()

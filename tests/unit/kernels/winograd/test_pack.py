@@ -9,11 +9,14 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import pack_b
 from sardonyx.kernels.winograd.cook_toom import Matrix
 from sardonyx.kernels.winograd.pack import at_once, pack_winograd_weights
-from sardonyx.kernels.winograd.scheme import ALL, FLOATS, WHOLE, Scheme
+from sardonyx.kernels.winograd.scheme import ALL, FLOATS, WHOLE, Scheme, on_registers
 from sardonyx.targets.x86_64 import isa
+
+(TILE,) = (tile for tile in isa.V4.matrices if tile.name == "s8x6")
 
 
 def whole(matrix: Matrix) -> tuple[np.ndarray, int]:
@@ -57,3 +60,15 @@ def test_integers_are_exact(target: isa.Target, scheme: Scheme) -> None:
     assert packed.dtype == np.int16
     assert np.array_equal(packed, pack_b(padded, Goal(target)))
     assert packed.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("scheme", on_registers(TILE), ids=lambda s: s.name)
+def test_points_on_matrix_registers_are_digits(scheme: Scheme) -> None:
+    rng = np.random.default_rng(7)
+    w = rng.standard_normal((33, 70, *scheme.taps)).astype(np.float32)
+    down, across = (np.array(t.weights, np.float64) for t in (scheme.down, scheme.across))
+    points = np.einsum("ir,js,ocrs->ijco", down, across, w).reshape(scheme.points, 70, 33)
+    padded = np.pad(points.astype(np.float32), [(0, 0), (0, 128 - 70), (0, 48 - 33)])
+    packed, expected = pack_winograd_weights(w, scheme, Goal(isa.V4)), pack_digits(padded, TILE)
+    assert packed.shape == expected.shape
+    assert np.count_nonzero(packed.view(np.int32) != expected.view(np.int32)) < packed.size // 1000
