@@ -37,7 +37,8 @@ def windowed_call(
 ) -> tuple[NativeCall, Mapping[str, str]] | None:
     """The call, and by name the IR of the loop nest; None if one of the two cannot work on strips.
 
-    Matrix registers do not, because they would split the input anew for each panel.
+    Matrix registers do not, because they would split the input anew for each panel, unless it is plain: of a
+    few channels.
     """
     strips = Strips.of(group, goal)
     if strips is None:
@@ -50,7 +51,8 @@ def windowed_call(
     if not reads_strips(nest, between.storage, between.strides[:3], strips.step):
         return None
     head = convolve(own, {**places, first.root.id: inside})
-    if head.arithmetic != str(goal.tile("f32")):
+    assert first.anchor is not None
+    if first.anchor.args[0].rank == last.root.rank and head.arithmetic != str(goal.tile("f32")):
         return None
     one = convolution(head, end, strips.height, strips.width, between.storage)
     sample, block, line = nest.outer[:3]

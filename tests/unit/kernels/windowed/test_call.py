@@ -13,7 +13,7 @@ from sardonyx.kernels.families import contract_call, native_calls
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.windowed.call import windowed_call
 from sardonyx.targets.x86_64 import isa
-from tests.unit.kernels.windowed.followed import graph_of, windowed
+from tests.unit.kernels.windowed.followed import POOL, graph_of, windowed
 
 GOAL = Goal(isa.V4)
 
@@ -49,6 +49,16 @@ def test_words_of_both_follow_and_then_how_they_move() -> None:
     assert first == Conv.EPILOGUE_WORDS
     assert len(words) == Windowed.HEAD + first + second + sum(shifts) * Shift.WORDS  # type: ignore[operator,arg-type]
     assert words[Windowed.HEAD + Conv.BATCH] == 1
+
+
+def test_digits_of_plain_input_work_on_strips() -> None:
+    target = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
+    goal, emissions = Goal(target), Emissions(target)
+    graph = graph_of(target, "strides = [2,2]", shape=(1, 3, 60, 60), then=POOL, taps=(7, 7))
+    fusion, (group,) = windowed(graph)
+    (call,) = (call for call, _ in native_calls(group, fusion.places, goal, emissions))
+    assert call.symbol == "sdx_windowed"
+    assert call.words[Windowed.FIRST] == Entry("sdx_conv_s8x6_plain_f32")
 
 
 @pytest.mark.parametrize(

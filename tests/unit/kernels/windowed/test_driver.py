@@ -50,6 +50,18 @@ def test_strips_are_the_whole(case: str, target: Target, l2_bytes: int, rng: np.
         assert_close(got, exact, 64)
 
 
+def test_strips_of_digits_are_the_whole(rng: np.random.Generator) -> None:
+    target = need(isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features}))
+    how, shape = "pads = [1,1,1,1], strides = [2,2]", (2, 3, 45, 41)
+    graph = graph_of(target, how, shape, then=POOL, taps=(7, 7))
+    assert windowed(graph)[1], "it is joined"
+    feed = rng.standard_normal(shape).astype(np.float32)
+    feed[0, 1, 4, 5], feed[1, 2, 30, 2] = np.nan, -np.inf
+    (exact,) = run(graph, [feed])
+    for (got,) in natives(graph, target, [feed], (1, 3)):
+        assert_close(got, exact, 147)
+
+
 def test_the_function_is_written() -> None:
     module = Module()
     driver.define_windowed(module)
