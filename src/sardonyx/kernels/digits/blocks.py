@@ -5,7 +5,7 @@ from __future__ import annotations
 from sardonyx.base.named import IntEnum
 from sardonyx.kernels.digits.cut import FLOATS, INTS, LANES, Cut, is_special, largest_of_each
 from sardonyx.kernels.tiles.matrix import MatrixShape
-from sardonyx.kernels.tiles.microkernel import prefetch
+from sardonyx.kernels.tiles.microkernel import hidden, multiples, prefetch
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 ROWS = 16
@@ -56,11 +56,12 @@ def define_cut_blocks(module: Module, shape: MatrixShape, block: int, *, careful
         into, out_of, scale, met = group.carried
         left = f.sub(pixels, group.index)
         count = f.smin(left, int_(ROWS))
-        largest = blocks.largest(out_of, count, left)
+        largest = blocks.largest(out_of, count)
         factor, own = blocks.cut.factors(largest)
         f.masked_store(own, scale, f.tail_mask(count, LANES))
         f.store(factor, blocks.factors)
-        blocks.write(into, out_of, count, blocks.factors, int_(1))
+        following = f.smax(f.sub(f.smin(left, int_(2 * ROWS)), int_(ROWS)), int_(0))
+        blocks.write(into, out_of, count, blocks.factors, int_(1), f.mul(following, blocks.pitch))
         group.next(
             f.gep(into, int_(ROWS * size), "i8"),
             f.gep(out_of, f.mul(blocks.pitch, int_(ROWS)), "i8"),
@@ -135,31 +136,60 @@ class _Blocks:
         self.step, self.plane, self.pitch, self.far, self.channels, self.blocks = (
             f.word(words, word) for word in BlockWords if word < BlockWords.SCALES
         )
-        self.factors = f.alloca("float", ROWS)
+        self.factors, self.magnitudes = f.alloca("float", ROWS), f.alloca("i32", ROWS)
 
     def mask(self, block: V) -> V:
         """Which lanes of a block are channels."""
         return self.f.tail_mask(self.f.sub(self.channels, self.f.mul(block, int_(LANES))), LANES)
 
-    def largest(self, source: V, count: V, left: V) -> V:
-        """The largest magnitudes of all blocks of `count` pixels, those of `left` ones that come first."""
+    def largest(self, source: V, count: V) -> V:
+        """The largest magnitudes of all blocks of `count` pixels, at most ROWS."""
         f = self.f
-        last = f.sub(count, int_(1))
-        at = [f.mul(f.smin(int_(n), last), self.pitch) for n in range(ROWS)]
-        following = f.smax(f.sub(f.smin(left, int_(2 * ROWS)), int_(ROWS)), int_(0))
-        beyond = f.mul(following, self.pitch)
+        whole, part, done = (f.new_label(hint) for hint in ("whole", "part", "done"))
+        f.branch(f.icmp("eq", count, int_(ROWS)), whole, part)
+        f.start(whole)
+        f.store(self._largest_together(source), self.magnitudes)
+        f.jump(done)
+        f.start(part)
+        with f.loop(int_(0), count, 1, [source]) as pixel:
+            found = f.call(f"llvm.vector.reduce.smax.v{LANES}i32", "i32", self._largest_of(pixel.carried[0]))
+            f.store(found, f.gep(self.magnitudes, pixel.index, "i32"))
+            pixel.next(f.gep(pixel.carried[0], self.pitch, "i8"))
+        f.jump(done)
+        f.start(done)
+        return f.masked_load(self.magnitudes, INTS, f.tail_mask(count, LANES))
+
+    def _largest_of(self, source: V) -> V:
+        """The largest magnitude in each lane of a pixel."""
+        f = self.f
+        with f.loop(int_(0), self.blocks, 1, [source, int_(0, INTS)]) as block:
+            here, found = block.carried
+            found = self.cut.larger(found, f.masked_load(here, FLOATS, self.mask(block.index)))
+            block.next(f.gep(here, self.far, "i8"), found)
+        return block.carried[1]
+
+    def _largest_together(self, source: V) -> V:
+        """The largest magnitudes of ROWS pixels."""
+        f = self.f
+        distances = multiples(f, self.pitch)
+        group = f.mul(self.pitch, int_(len(distances)))
         with f.loop(int_(0), self.blocks, 1, [source, *[int_(0, INTS)] * ROWS]) as block:
-            here, *found = block.carried
-            mask, later = self.mask(block.index), f.gep(here, beyond, "i8")
+            first, *found = block.carried
+            here, mask = first, self.mask(block.index)
             for n in range(ROWS):
-                prefetch(f, f.gep(later, at[n], "i8"), 1)
-                x = f.masked_load(f.gep(here, at[n], "i8"), FLOATS, mask)
+                if n and n % len(distances) == 0:
+                    here = f.gep(hidden(f, here), group, "i8")
+                distance = distances[n % len(distances)]
+                x = f.masked_load(f.gep(here, distance, "i8"), FLOATS, mask)
                 found[n] = self.cut.larger(found[n], x)
-            block.next(f.gep(here, self.far, "i8"), *found)
+            block.next(f.gep(first, self.far, "i8"), *found)
         return largest_of_each(f, block.carried[1:])
 
-    def write(self, to: V, source: V, count: V, factors: V, apart: V) -> None:
-        """The digits of all steps of `count` pixels, whose factors are `apart` floats apart."""
+    def write(self, to: V, source: V, count: V, factors: V, apart: V, beyond: V | None = None) -> None:
+        """The digits of all steps of `count` pixels, whose factors are `apart` floats apart.
+
+        What lies so many bytes beyond each pixel is asked for.
+        """
         f, ways = self.f, self.shape.abreast
         last = f.sub(self.blocks, int_(1))
         with f.loop(int_(0), self.blocks, ways, [to]) as step:
@@ -170,6 +200,9 @@ class _Blocks:
             with f.loop(int_(0), count, 1, [into, factors, *begin]) as pixel:
                 there, own, *here = pixel.carried
                 x = [f.masked_load(p, FLOATS, m) for p, m in zip(here, masks, strict=True)]
+                if beyond:
+                    for address in here:
+                        prefetch(f, f.gep(address, beyond, "i8"), 1)
                 factor = f.splat(f.load(own, "float"), LANES)
                 for number, plane in enumerate(self.cut.planes(x, factor)):
                     f.store(plane, f.gep(there, f.mul(self.plane, int_(number)), "i8"))

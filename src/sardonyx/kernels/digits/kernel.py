@@ -27,7 +27,8 @@ OF_SUMS, OF_A = range(LEVELS * ACROSS), range(_A, _A + 1)
 PRODUCTS = ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))
 """The digits of A and of B that are multiplied: of neighbours one is the same, so that it stays loaded."""
 
-SUM_BYTES = LEVELS * ACROSS * 1024
+_HALF_BYTES = LEVELS * ACROSS * 1024
+SUM_BYTES = ACROSS * _HALF_BYTES
 """Room for the sums of all levels."""
 
 _LANES = 16
@@ -76,28 +77,31 @@ class _Writer:
         f = self.f
         a, b, steps, self.descriptor = f.params
         tile, scales = self._word(MatrixWords.TILE, "ptr"), self._word(MatrixWords.SCALES, "ptr")
-        for half in range(self.kernel.rows):
-            if half:
-                a = f.gep(a, self._word(MatrixWords.A_HALF), "i8")
-                tile = f.gep(tile, self._word(MatrixWords.TILE_HALF), "i8")
-                scales = f.gep(scales, self._word(MatrixWords.SCALES_HALF), "i8")
-            self._sum(a, b, steps, asks=half == 0)
-            self._join(tile, scales)
-            finite = self._word(MatrixWords.A_FINITE)
-            with f.when(f.icmp("ne", finite, int_(0))):
-                f.call(self.special, "void", tile, f.gep(a, finite, "i8"), b, steps, self.descriptor)
+        self.ahead = self._word(MatrixWords.AHEAD, "ptr")
+        self._sum(0, a, b, steps)
+        self._store(0)
+        if self.kernel.rows == ACROSS:
+            second = f.gep(a, self._word(MatrixWords.A_HALF), "i8")
+            self._sum(1, second, b, steps)
+            # While registers still multiply.
+            self._join(0, tile, scales, a)
+            self._store(1)
+            tile = f.gep(tile, self._word(MatrixWords.TILE_HALF), "i8")
+            scales = f.gep(scales, self._word(MatrixWords.SCALES_HALF), "i8")
+            a = second
+        self._join(self.kernel.rows - 1, tile, scales, a)
         f.ret()
         f.finish()
 
     def _word(self, word: MatrixWords, type_: str = "i64") -> V:
         return self.f.word(self.descriptor, word, type_)
 
-    def _sum(self, a: V, b: V, steps: V, *, asks: bool) -> None:
-        """Sum all runs of one register of rows, and store the sums of all levels."""
+    def _sum(self, half: int, a: V, b: V, steps: V) -> None:
+        """Sum all runs of one register of rows."""
         f, kernel = self.f, self.kernel
         for register in range(LEVELS * kernel.columns):
             matrix.zero(f, self.by, register)
-        carried = [b, self._word(MatrixWords.AHEAD, "ptr")]
+        carried = [b, self.ahead]
         entries = self._word(MatrixWords.ENTRIES)
         with f.loop(int_(0), f.smax(entries, int_(1)), 1, carried) as entry:
             listed = f.icmp("ne", self._word(MatrixWords.ENTRIES), int_(0))
@@ -111,23 +115,29 @@ class _Writer:
             with f.loop(f.sub(int_(0), steps), int_(0), 1, [first, *entry.carried]) as each:
                 one, two, self.ahead = (hidden(f, pointer) for pointer in each.carried)
                 matrix.stay_awake(f, self.shape.tile.row_bytes // 4)
-                self._step(one, two, row, low, asks=asks)
+                self._step(half, one, two, row, low)
                 each.next(f.gep(one, step, "i8"), f.gep(two, b_step, "i8"), self.ahead)
             entry.next(*each.carried[1:])
-        spare = self._word(MatrixWords.SPARE, "ptr")
-        for register in range(LEVELS * kernel.columns):
-            at = f.gep(spare, int_(register * self.shape.register_bytes), "i8")
+        self.ahead = entry.carried[1]
+
+    def _sums(self, half: int) -> V:
+        return self.f.gep(self._word(MatrixWords.SPARE, "ptr"), int_(half * _HALF_BYTES), "i8")
+
+    def _store(self, half: int) -> None:
+        """Store the sums of all levels."""
+        f = self.f
+        for register in range(LEVELS * self.kernel.columns):
+            at = f.gep(self._sums(half), int_(register * self.shape.register_bytes), "i8")
             matrix.store(f, self.by, register, at, int_(self.shape.tile.row_bytes))
 
-    def _step(self, a: V, b: V, row: V, low: V, *, asks: bool) -> None:
+    def _step(self, half: int, a: V, b: V, row: V, low: V) -> None:
         """All products of a step; among them loads of what is not there yet, and what is asked for."""
         f, columns, row_bytes = self.f, self.kernel.columns, int_(self.shape.tile.row_bytes)
         digits = [a, f.gep(a, low, "i8")]
         digits.append(f.gep(digits[1], low, "i8"))
-        each = ASKS // columns if asks else 0
         for column in range(columns):
             held = -1, -1
-            for of_a, of_b in PRODUCTS:
+            for number, (of_a, of_b) in enumerate(PRODUCTS, (half * columns + column) * len(PRODUCTS)):
                 if of_a != held[0]:
                     matrix.load(f, self.by, _A, digits[of_a], row)
                 if of_b != held[1]:
@@ -135,8 +145,12 @@ class _Writer:
                     matrix.load(f, self.by, _B, f.gep(b, int_(at), "i8"), row_bytes)
                 matrix.add_product(f, self.by, (of_a + of_b) * columns + column, _A, _B)
                 held = of_a, of_b
-                for _ in range(each):
+                for _ in range(self._asks(number), self._asks(number + 1)):
                     self._ask()
+
+    def _asks(self, number: int) -> int:
+        """How often is asked before that product of a step of all rows and columns."""
+        return ASKS * number // (self.kernel.rows * self.kernel.columns)
 
     def _ask(self) -> None:
         """Ask for some of what later tiles read."""
@@ -150,8 +164,8 @@ class _Writer:
             line.next(f.gep(at, int_(CACHE_LINE), "i8"))
         (self.ahead,) = line.carried
 
-    def _join(self, tile: V, scales: V) -> None:
-        """Add the levels of each row, times its scale and those of columns, as floats."""
+    def _join(self, half: int, tile: V, scales: V, a: V) -> None:
+        """Add the levels of each row, times its scale and those of columns, and what is not finite."""
         f, columns = self.f, self.kernel.columns
         pitch, of_columns = (
             self._word(MatrixWords.TILE_ROW),
@@ -159,7 +173,7 @@ class _Writer:
         )
         by_column = [f.load(f.gep(of_columns, int_(c * _LANES), "float"), _FLOATS) for c in range(columns)]
         apart = self._word(MatrixWords.SCALE_ROW)
-        carried = [self._word(MatrixWords.SPARE, "ptr"), tile, scales]
+        carried = [self._sums(half), tile, scales]
         with f.loop(int_(0), self._word(MatrixWords.ROWS), 1, carried) as row:
             sums, to, own = row.carried
             scale = f.splat(f.load(own, "float"), _LANES)
@@ -170,6 +184,10 @@ class _Writer:
                 f.store(scaled, f.gep(to, int_(column * _LANES), "float"))
             sums = f.gep(sums, int_(self.shape.tile.row_bytes), "i8")
             row.next(sums, f.gep(to, pitch, "i8"), f.gep(own, apart, "i8"))
+        finite = self._word(MatrixWords.A_FINITE)
+        with f.when(f.icmp("ne", finite, int_(0))):
+            _, b, steps, _ = f.params
+            f.call(self.special, "void", tile, f.gep(a, finite, "i8"), b, steps, self.descriptor)
 
 
 def joined(f: Function, sums: V, apart: int) -> V:
