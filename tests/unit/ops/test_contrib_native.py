@@ -100,3 +100,33 @@ def test_native(case: Case) -> None:
         {name: array[:1] if array.ndim and array.shape[0] == B else array for name, array in fed.items()},
     )
     assert session.report.counters.get("compiles", 0) == compiled
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_weights_of_few_bits_times_bytes_are_as_exact_as_in_onnxruntime(width: int) -> None:
+    k, n, block = 200, 40, 32
+    blocks = -(-k // block)
+    held = {"b": codes(n, blocks, block * width // 8), "s": np.abs(real(n, blocks))}
+    held["z"] = codes(n, -(-blocks * width // 8))
+    a, bias = real(3, k), real(n)
+
+    def run(engine: Any, level: int) -> Array:
+        attributes = {"K": k, "N": n, "bits": width, "block_size": block, "accuracy_level": level}
+        nodes = [
+            helper.make_node("MatMulNBits", ["a", *held], ["p"], domain=MICROSOFT, **attributes),
+            helper.make_node("Add", ["p", "bias"], ["y"]),
+        ]
+        known = [numpy_helper.from_array(v, name) for name, v in {**held, "bias": bias}.items()]
+        types = [helper.make_tensor_value_info(v, onnx.TensorProto.FLOAT, ["M", None]) for v in ("a", "y")]
+        graph = helper.make_graph(nodes, "g", types[:1], types[1:], known)
+        imports = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+        result: Array = engine.InferenceSession(model.SerializeToString()).run(None, {"a": a})[0]
+        return result
+
+    import onnxruntime
+
+    exact = run(sardonyx, 0)
+    errors = [np.linalg.norm(run(engine, 4) - exact) for engine in (sardonyx, onnxruntime)]
+    assert errors[0] < 1.1 * errors[1]
+    assert errors[0] < 1e-2 * np.linalg.norm(exact)
