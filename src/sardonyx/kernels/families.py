@@ -29,6 +29,7 @@ from sardonyx.kernels.library import (
     plain_matrix_convolutions,
     points,
     short,
+    single,
     strassen,
     turning,
     windowed,
@@ -150,6 +151,7 @@ def _convolution(
     from sardonyx.kernels.convolution.few import chosen as chosen_plain
     from sardonyx.kernels.convolution.grouped import few_channels
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
+    from sardonyx.kernels.convolution.taps import taps_of
     from sardonyx.kernels.winograd.call import winograd_call
     from sardonyx.kernels.winograd.choose import chosen
 
@@ -173,4 +175,6 @@ def _convolution(
     few = few_channels(anchor, places[x.id], goal)
     registers = chosen_conv(anchor, goal)
     own = grouped(few) if few else matrices(registers) if registers else {}
+    if taps := taps_of(anchor, places[x.id], goal):
+        own = single(taps, goal.tile("i8"))
     return *conv_call(group, places, goal, emissions), own

@@ -10,10 +10,12 @@ from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
+from sardonyx.passes.narrow import BYTES_ANYWHERE
 
 if TYPE_CHECKING:
     from sardonyx.emit.turn import Turn
     from sardonyx.kernels.convolution.grouped import Few
+    from sardonyx.kernels.convolution.taps import Taps
     from sardonyx.kernels.winograd.scheme import Scheme
     from sardonyx.llvm.vec import Module
 
@@ -122,6 +124,19 @@ def grouped_ir(few: Few, goal: Goal) -> str:
     from sardonyx.kernels.convolution.grouped import define_grouped
 
     return _beside(define_grouped, few.name, goal, few)
+
+
+def single(taps: Taps, tile: RegisterTile) -> Mapping[str, Shared]:
+    """The module with `sdx_conv_{taps.name}_i8`, which needs those of `contraction`, by name."""
+    return {taps.name: Shared(partial(single_ir, taps), (*tile.features, BYTES_ANYWHERE))}
+
+
+@cache
+def single_ir(taps: Taps, goal: Goal) -> str:
+    """The text of `single`."""
+    from sardonyx.kernels.convolution.taps import define_taps
+
+    return _beside(define_taps, taps.name, goal, taps)
 
 
 def attention() -> Mapping[str, Shared]:

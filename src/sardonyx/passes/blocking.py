@@ -199,7 +199,7 @@ class _Forms:
             return None
         outputs, per = channels_of(value), int(w.shape[1])  # type: ignore[arg-type]
         low, high = value.attrs["low"], value.attrs["high"]
-        if group > 1 and per == 1 and outputs == group:
+        if group > 1 and per == 1 and outputs == group and not is_narrow(value):
             return self.depthwise(value)
         known, w = self.get(x), self.plain(w)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")}

@@ -22,6 +22,10 @@ _SIGN = 128
 """What makes a signed byte an unsigned one."""
 _LEAST_OUTPUTS = 8
 """Output channels of a group below which most of a tile is idle."""
+_MOST_COLUMNS = 8
+"""Columns of a window of single channels that are multiplied at once, of two steps."""
+BYTES_ANYWHERE = "avx512vbmi"
+"""The feature of cores that bring the bytes of each channel together, of all pixels of a register."""
 _GATHERED = 8
 """Rows that are gathered at a time."""
 _VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
@@ -54,19 +58,20 @@ def narrow(value: Value, goal: Goal) -> Value | None:
     x, w = value.args
     if value.dtype is not dt.I32 or not (w.is_numeric_const or _is_kept(w)):
         return None
-    if value.prim == "conv" and not _fits_blocks(value):
+    if value.prim == "conv" and not (_fits_blocks(value) or (value.rank == 4 and takes_taps(value, goal))):
         return None
     points = points_of(x, one=value.prim == "conv")
     tile = goal.find_tile("i8")
     if tile and points is not None and (value.prim == "dot" or not tile.limit):
         weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
         if weights is not None and value.prim == "conv":
-            return _conv(value, points, weights)
+            return None if weights.shift.any() and not _fits_blocks(value) else _conv(value, points, weights)
         if weights is not None and (of_weights := shortest(weights.points, goal)):
             return _dot(points, weights, of_weights)
     if goal.find_tile("i16") and _is_short(x):
         w = released(w)
-        return _paired(value, x, w) if w.data is not None and _largest(w.data) < 1 << 9 else None
+        fits = value.prim == "dot" or _fits_blocks(value)
+        return _paired(value, x, w) if fits and w.data is not None and _largest(w.data) < 1 << 9 else None
     return None
 
 
@@ -97,6 +102,17 @@ def _fits_blocks(value: Value) -> bool:
     outputs, per = int(w.shape[0]) // group, int(w.shape[1])  # type: ignore[arg-type]
     fits = group == 1 or (per % 4 == 0 and outputs >= min(_LEAST_OUTPUTS, per))
     return value.rank in (3, 4) and fits
+
+
+def takes_taps(value: Value, goal: Goal) -> bool:
+    """Whether a convolution of single channels is of windows whose pixels an instruction takes as a step."""
+    w, at, tile = value.args[1], value.attrs, goal.find_tile("i8")
+    if tile is None or not goal.target.has(BYTES_ANYWHERE) or at["group"] == 1:
+        return False
+    single = w.shape[1] == 1 and w.shape[0] == at["group"]
+    columns = int(w.shape[3])  # type: ignore[arg-type]
+    beside = at["strides"][1] <= 2 and at["dilations"][1] == 1 and columns <= _MOST_COLUMNS
+    return single and beside and tile.instruction.operands == f"<{4 * goal.target.channel_block} x i8>"
 
 
 def points_of(x: Value, *, one: bool) -> Points | None:

@@ -12,7 +12,7 @@ from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
 from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
-from sardonyx.passes.narrow import is_narrow
+from sardonyx.passes.narrow import BYTES_ANYWHERE, is_narrow
 from sardonyx.targets import reference
 from sardonyx.targets.x86_64 import isa
 from tests.unit.passes.graphs import parse
@@ -142,3 +142,27 @@ def test_weights_that_are_fed_and_targets_without_tiles_are_left_to_floats(rng: 
     )
     for target in reference.FAMILY.targets:
         assert narrowed(constant, target, drawn(rng, np.uint8, 4, 9)) == [""]
+
+
+def single(w: np.ndarray, attributes: str = "") -> Graph:
+    channels, columns = w.shape[0], w.shape[3]
+    attributes = f"group={channels}, kernel_shape=[{w.shape[2]}, {columns}]{attributes}"
+    node = f"y = ConvInteger<{attributes}>(x, w, z)"
+    sizes = f"uint8[N,{channels},9,12] x) => (int32[N,{channels},H,W] y"
+    return parse(f"g ({sizes}) {{ {node} }}", w=w, z=np.array(9, np.uint8))
+
+
+def test_windows_of_single_channels_stay_bytes_where_a_step_takes_pixels(rng: np.random.Generator) -> None:
+    taps = isa.with_features(isa.V4, ["avx512vnni", BYTES_ANYWHERE])
+    x = drawn(rng, np.uint8, 2, 20, 9, 12)
+
+    def left(target: Target, attributes: str = "", columns: int = 3, w_type: type = np.int8) -> list[str]:
+        return narrowed(single(drawn(rng, w_type, 20, 1, 3, columns), attributes), target, x)
+
+    assert left(taps, ", pads=[1, 1, 1, 1]") == ["u8"]
+    assert left(taps, ", strides=[2, 2]", 8) == ["u8"]
+    assert left(FUSED) == [""]
+    assert left(taps, columns=9) == [""]
+    assert left(taps, ", strides=[1, 3]") == [""]
+    assert left(taps, ", dilations=[1, 2]") == [""]
+    assert left(taps, w_type=np.uint8) == [""]

@@ -24,6 +24,7 @@ from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.convolution.parts import Run, run_table, runs_by_group
+from sardonyx.kernels.convolution.taps import Taps, pack_taps, taps_of
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -51,7 +52,7 @@ def conv_call(
     operand = BY_LEFT[dt.F32] if band else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel, goal.tile(operand).k_step)
-    few = few_channels(anchor, places[x.id], goal)
+    few = few_channels(anchor, places[x.id], goal) or taps_of(anchor, places[x.id], goal)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
     if few is None and band is None:
         kernel = _along_the_longer(kernel, goal.tile(operand).rows)
@@ -70,7 +71,7 @@ def conv_call(
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
     start: Dim = 0
     if few is not None:
-        weights = packed(w, ("grouped", goal), lambda data: layouts.pack_grouped_weights(data, goal))
+        weights = _weights_of_few(w, few, goal)
     elif laid_out:
         place = places[laid_out[0].id]
         assert place.strides == (1,)
@@ -179,6 +180,13 @@ def _tiles(line: Axis, pixel: Axis, rows: int) -> int:
     """Tiles of an image: of two short lines, or of a part of a line."""
     lines, pixels = extent_of(line), extent_of(pixel)
     return -(-lines // 2) if pixels * 2 <= rows else lines * -(-pixels // rows)
+
+
+def _weights_of_few(w: Value, few: Few, goal: Goal) -> Storage:
+    if isinstance(few, Taps):
+        block = goal.target.channel_block
+        return packed(w, ("taps", few, block), lambda data: pack_taps(data, few, block))
+    return packed(w, ("grouped", goal), lambda data: layouts.pack_grouped_weights(data, goal))
 
 
 def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, blocked_in: bool) -> Storage:

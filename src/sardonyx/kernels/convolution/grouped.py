@@ -45,6 +45,11 @@ class Few:
         """What tells its functions from others."""
         return f"grouped{self.channels}x{self.columns}s{self.stride}"
 
+    @property
+    def row_weights(self) -> int:
+        """Vectors of weights of a row of the window, of one block of channels."""
+        return self.channels * self.columns
+
 
 def few_channels(anchor: Value, place: Place, goal: Goal) -> Few | None:
     """The groups of a convolution whose input is at `place`, if this kernel computes it."""
@@ -67,7 +72,11 @@ def define_grouped(module: Module, goal: Goal, few: Few) -> None:
     Weights are laid out by `pack_grouped_weights`. Threads share out the lines of all blocks.
     """
     shape = TileShape.of(goal, "f32")
-    lines = _Lines(module, shape, few).write()
+    define_lines(module, shape, few, Lines(module, shape, few).write())
+
+
+def define_lines(module: Module, shape: TileShape, few: Few, lines: str) -> None:
+    """Add `void @sdx_conv_*(ptr args, ptr ctx)`: threads share out the `lines` of all blocks."""
     f = Function(module, f"sdx_conv_{few.name}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     names = (Conv.BATCH, Conv.GROUPS, Conv.LINES, Conv.PIXELS, Conv.TAPS2)
@@ -85,7 +94,7 @@ def define_grouped(module: Module, goal: Goal, few: Few) -> None:
     f.finish()
 
 
-class _Lines:
+class Lines:
     """Writes the function of some lines of one block of channels of a sample."""
 
     def __init__(self, module: Module, shape: TileShape, few: Few) -> None:
@@ -96,16 +105,17 @@ class _Lines:
         self.args, self.ctx, self.sample, self.block, self.l0, self.l1 = self.f.params
 
     def write(self) -> str:
+        """Write all of it; returns its name."""
         f, few, shape = self.f, self.few, self.shape
         self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
         self.end = End(f, shape, self.args, Conv)
         self.limits = [f.splat(self.end.limits[w], shape.lanes) for w in (TileWords.LOW, TileWords.HIGH)]
         self.scratch = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.coords = new_words(f, {0: self.sample}, 5)
-        taps = f.mul(word[Conv.TAPS2], int_(few.columns * few.channels * shape.block))
+        taps = f.mul(word[Conv.TAPS2], int_(few.row_weights * shape.block))
         self.w = f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(self.block, taps), shape.dtype)
         at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.block, word[Conv.X_CHANNEL]))
-        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
+        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.a_type)
         self.bias = self.end.bias(f.mul(self.block, int_(shape.block)))
         pixels = word[Conv.PIXELS]
         chosen = self._width(pixels)
@@ -135,12 +145,12 @@ class _Lines:
         """`width` pixels of a line from `pixel` on, vector by vector, finished or given to the end."""
         f, shape, word = self.f, self.shape, self.word
         at = f.add(f.mul(line, word[Conv.X_LINE]), f.mul(pixel, word[Conv.X_PIXEL]))
-        x = f.gep(self.x, at, shape.dtype)
+        x = f.gep(self.x, at, shape.a_type)
         y, residual = (self._place(operand, line, pixel) for operand in "YR")
         tile = Tile(self.scratch, int_(shape.block), int_(width), int_(shape.block))
         for lane in range(0, shape.block, shape.lanes):
             sums = self._sums(
-                f.gep(x, int_(lane), shape.dtype), f.gep(self.w, int_(lane), shape.dtype), width
+                f.gep(x, int_(lane), shape.a_type), f.gep(self.w, int_(lane), shape.dtype), width
             )
             stored, kept, done = (f.new_label(hint) for hint in ("stored", "kept", "done"))
             f.branch(self.end.unfused, stored, kept)
