@@ -95,9 +95,12 @@ class Conv(IntEnum):
     RUNS, if not null, says where the channels of a group lie instead, for operands of one element a k step:
     for each group MOST_RUNS + 1 pairs of words, the first lane of a run of channels in one block, and how
     many of the group's channels come before it; behind the last run no channel follows.
-    Plain input, x[N][C][H][W]: X_CHANNEL is the stride of channels; STEPS = kernel columns and
+    Plain input, x[N][C][H][W]: X_CHANNEL is the stride of channels; STEPS = those of kernel columns and
     taps = (1, kernel row, 1), or with dilated columns STEPS = 1 and taps = (1, kernel row, kernel column).
     Weights from `pack_plain_weights`.
+    AGAIN, where AGAIN_STEPS is not 0, says which steps of each group and panel are added once more, with
+    weights that lie behind those of the panel: pairs of words, an entry of channel parts and taps, taps
+    running faster, and a step of it.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
     block with coords = [sample, block, line, pixel, lane]; whole vectors of lanes, unused ones too, unless a
@@ -105,8 +108,8 @@ class Conv(IntEnum):
     CHANNELS of a group or more.
     PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [sample, line, pixel, channel].
     PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [sample, line, channel, pixel].
-    For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
-    of a block is not a whole number of steps, it is the last of the only group.
+    For operands of `depth` elements a k step, X_* count elements, columns of plain input are whole steps and
+    not dilated, and where a group's share of a block is not whole steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
     tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
@@ -159,7 +162,9 @@ class Conv(IntEnum):
     ABREAST = 42
     FIRST_PANEL = 43
     PANELS = 44
-    EPILOGUE_WORDS = 45
+    AGAIN = 45
+    AGAIN_STEPS = 46
+    EPILOGUE_WORDS = 47
 
 
 class Windowed(IntEnum):

@@ -15,6 +15,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import rebuild
 from sardonyx.ir.value import Value, const, make, map_
+from sardonyx.passes.repeated_steps import pays
 from sardonyx.passes.short_sums import Parts, shortest
 
 Array = np.ndarray[Any, Any]
@@ -62,17 +63,33 @@ def narrow(value: Value, goal: Goal) -> Value | None:
         return None
     points = points_of(x, one=value.prim == "conv")
     tile = goal.find_tile("i8")
-    if tile and points is not None and (value.prim == "dot" or not tile.limit):
+    if tile and points is not None and not (tile.limit and _is_transformed(value)):
         weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
-        if weights is not None and value.prim == "conv":
+        if weights is not None and value.prim == "conv" and (not tile.limit or _pays(value, weights, goal)):
             return None if weights.shift.any() and not _fits_blocks(value) else _conv(value, points, weights)
-        if weights is not None and (of_weights := shortest(weights.points, goal)):
-            return _dot(points, weights, of_weights)
+        if weights is not None and value.prim == "dot" and (parts := shortest(weights.points, goal)):
+            return _dot(points, weights, parts)
     if goal.find_tile("i16") and _is_short(x):
         w = released(w)
         fits = value.prim == "dot" or _fits_blocks(value)
         return _paired(value, x, w) if fits and w.data is not None and _largest(w.data) < 1 << 9 else None
     return None
+
+
+def _is_transformed(value: Value) -> bool:
+    """Whether tiles of its outputs may be transformed, which takes operands of 16 bits."""
+    at = value.attrs
+    return value.prim == "conv" and at["strides"] == (1, 1) and value.args[1].shape[2:] == (3, 3)
+
+
+def _pays(value: Value, w: Weights, goal: Goal) -> bool:
+    """Whether sums of 16 bits make a convolution faster; steps run along the channels of blocks."""
+    block, channels = goal.target.channel_block, w.points.shape[1]
+    if value.attrs["group"] > 1 or channels < block:
+        return False
+    missing = -channels % block
+    whole = np.pad(w.points, ((0, 0), (0, missing), *((0, 0),) * (w.points.ndim - 2)))
+    return pays(np.moveaxis(whole, (0, 1), (-1, -2)).reshape(1, -1, whole.shape[0]), goal)
 
 
 def kept_weights(value: Value) -> bool:

@@ -81,6 +81,13 @@ def parts(w: Array, tile: RegisterTile) -> Parts | None:
 def both(w: Array, tile: RegisterTile) -> tuple[Array, Array]:
     """Two arrays of bytes whose sum weights [batch, K, N] are, neither with a sum of two over the limit."""
     assert tile.instruction.steps == 1
+    return taken_apart(w, tile)
+
+
+def taken_apart(w: Array, tile: RegisterTile) -> tuple[Array, Array]:
+    """Weights of bytes [batch, K, N] without what is too much of some, and that."""
+    if not w.size:
+        return w, w
     excess = _excess(w, tile, w.size)
     assert excess is not None
     kept = excess.taken_from(w)

@@ -75,6 +75,30 @@ def test_small_weights_are_multiplied_as_bytes_and_large_ones_once_more(
     assert narrowed(graph, isa.V4, *feeds) == ["i16"]
 
 
+@pytest.mark.parametrize(
+    ("channels", "side", "stride", "most", "operand"),
+    [
+        (32, 1, 1, 20, "u8"),
+        (20, 3, 2, 20, "u8"),
+        (32, 3, 1, 20, "i16"),
+        (32, 1, 1, 127, "i16"),
+        (8, 3, 2, 20, "i16"),
+    ],
+    ids=["one tap", "steps", "transformed", "large weights", "few channels"],
+)
+def test_convolutions_in_sums_of_16_bits(
+    channels: int, side: int, stride: int, most: int, operand: str, rng: np.random.Generator
+) -> None:
+    w = rng.integers(-most, most + 1, (24, channels, side, side)).astype(np.int8)
+    graph = parse(
+        f"g (uint8[1,{channels},9,9] x, uint8 z) => (int32[1,24,H,W] y) "
+        f"{{ y = ConvInteger<pads = [1, 1, 1, 1], strides = [{stride}, {stride}]>(x, w, z) }}",
+        w=w,
+    )
+    feeds = drawn(rng, np.uint8, 1, channels, 9, 9), np.uint8(7)
+    assert narrowed(graph, isa.V3, *feeds) == [operand]
+
+
 @pytest.mark.parametrize("count", [1, 5, 8, 10])
 def test_numbers_of_rows_that_are_multiplied_once_more_are_few(count: int, rng: np.random.Generator) -> None:
     w = rng.integers(-20, 21, (128, 7)).astype(np.int8)

@@ -19,6 +19,7 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.abreast import abreast_of
+from sardonyx.kernels.convolution.again import added_again
 from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
@@ -48,8 +49,9 @@ def conv_call(
     """
     anchor = group.anchor
     assert anchor is not None
-    x, w, *laid_out = anchor.args
-    operand = BY_LEFT[dt.F32] if band else BY_LEFT[x.dtype]
+    x, w = anchor.args[:2]
+    again = added_again(anchor, goal)
+    operand = BY_LEFT[dt.F32] if band else again.operand if again else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel, goal.tile(operand).k_step)
     few = few_channels(anchor, places[x.id], goal) or taps_of(anchor, places[x.id], goal)
@@ -69,15 +71,9 @@ def conv_call(
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
-    start: Dim = 0
-    if few is not None:
-        weights = _weights_of_few(w, few, goal)
-    elif laid_out:
-        place = places[laid_out[0].id]
-        assert place.strides == (1,)
-        weights, start = place.storage, place.offset
-    else:
-        weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
+    if again:
+        words |= again.words
+    weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band)
     words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
     words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
     if band and x.rank == 4 and band.operand == "fixed24":
@@ -95,6 +91,20 @@ def conv_call(
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
+
+
+def _weights(
+    anchor: Value, places: Mapping[int, Place], goal: Goal, few: Few | None, band: MatrixTile | None
+) -> tuple[Storage, Dim]:
+    """Where the weights lie as the kernel reads them."""
+    x, w, *laid_out = anchor.args
+    if few is not None:
+        return _weights_of_few(w, few, goal), 0
+    if laid_out:
+        place = places[laid_out[0].id]
+        assert place.strides == (1,)
+        return place.storage, place.offset
+    return _pack(w, anchor, goal, band, blocked_in=x.rank == 5), 0
 
 
 def _band_room(anchor: Value, band: MatrixTile, goal: Goal) -> int:

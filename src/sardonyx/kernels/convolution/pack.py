@@ -29,14 +29,19 @@ def pack_conv_weights(
     those of its channels that belong to the group, in whole steps, or for one of the `runs` of the group's
     channels, given their lengths; panels as in `pack_b`.
     """
+    return pack_b(conv_steps(w, group, goal, runs), goal)
+
+
+def conv_steps(w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = ()) -> np.ndarray:
+    """The weights [group, K, outputs] that `pack_conv_weights` packs, each entry of whole steps."""
     block = goal.target.channel_block
     depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
     outputs, inputs = w.shape[0] // group, w.shape[1]
-    packed = [
+    steps = [
         _block_steps(weights, runs[g] if runs else _shares(inputs, -g * inputs % block, block), depth)
         for g, weights in enumerate(w.reshape(group, outputs, inputs, prod(w.shape[2:])))
     ]
-    return pack_b(np.stack(packed) if group > 1 else packed[0][None], goal)
+    return np.stack(steps) if group > 1 else steps[0][None]
 
 
 def used_outputs(w: np.ndarray, group: int, used: int) -> np.ndarray:

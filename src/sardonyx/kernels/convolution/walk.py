@@ -111,7 +111,8 @@ class Block:
         self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, self.a_type or shape.a_type)
         self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
         self.entries = f.mul(self.inner, self.parts.count)
-        self.steps = self._steps_before(self.entries)
+        self.all_entries = f.add(self.entries, word[Conv.AGAIN_STEPS])
+        self.steps = self._steps_before(self.all_entries)
         channels = word[Conv.CHANNELS]
         self.padded = round_up(f, channels, self.shape.lanes)
         self.w = f.gep(
@@ -127,12 +128,12 @@ class Block:
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
 
     def _steps_before(self, entry: V) -> V:
-        """The k steps of the entries before that one."""
+        """The k steps of the entries before that one; those that are added again are entries behind all."""
         f = self.f
-        inner = f.smax(self.inner, int_(1))
-        part, rest = f.binary("udiv", entry, inner), f.binary("urem", entry, inner)
+        first, inner = f.smin(entry, self.entries), f.smax(self.inner, int_(1))
+        part, rest = f.binary("udiv", first, inner), f.binary("urem", first, inner)
         before = f.mul(self.parts.steps_before(part), self.inner)
-        return f.add(before, f.mul(rest, self.parts.steps(part)))
+        return f.add(f.add(before, f.mul(rest, self.parts.steps(part))), f.sub(entry, first))
 
     def _choose_blocks(self) -> None:
         """Cut the taps so that one cut of a panel fits L2 twice, then take as many tiles as fit beside it."""
@@ -140,9 +141,9 @@ class Block:
         entry_bytes = f.smax(f.mul(self.parts.most_steps, int_(shape.panel_row_bytes)), int_(1))
         fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
         fitting = f.smax(f.smin(fitting, int_(scratch.MOST_ENTRIES)), int_(1))
-        entries = f.smax(self.entries, int_(1))
+        entries = f.smax(self.all_entries, int_(1))
         self.entries_per_cut = evenly(f, entries, fitting)
-        self.is_cut = f.icmp("slt", self.entries_per_cut, self.entries)
+        self.is_cut = f.icmp("slt", self.entries_per_cut, self.all_entries)
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
         pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
@@ -195,26 +196,51 @@ class Block:
         return self.word[block] if self.shape.lanes >= self.shape.block else int_(self.shape.lanes)
 
     def _fill_table(self, first: V, count: V) -> None:
-        """Write the table of entries first..first+count, tap 3 running fastest."""
-        f, word = self.f, self.word
+        """Write the table of entries first..first+count, none of them added again, tap 3 running fastest."""
+        f = self.f
         self.descriptors.set({TileWords.ENTRIES: count})
         with f.loop(int_(0), count) as entry:
-            rest = f.add(first, entry.index)
-            offset = int_(0)
-            for i in (3, 2, 1):
-                taps = word[Conv[f"TAPS{i}"]]
-                digit = f.binary("urem", rest, taps)
-                rest = f.binary("udiv", rest, taps)
-                offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
-            offset = f.add(offset, self.parts.offset(rest, word[Conv.X_CHANNEL]))
-            words = f.gep(self.table, f.mul(entry.index, int_(scratch.ENTRY_WORDS)), "i64")
-            set_word(f, words, 0, f.mul(offset, int_(self.shape.operand_bytes)))
-            set_word(f, words, 1, self.parts.steps(rest))
+            offset, part = self._entry(f.add(first, entry.index))
+            self._set_entry(entry.index, offset, self.parts.steps(part))
+
+    def _fill_again(self, first: V, end: V) -> None:
+        """Write which steps of the panel are added again, behind entries from `first` on, to entry `end`."""
+        f, word = self.f, self.word
+        panels = ceil_div(f, word[Conv.CHANNELS], int_(self.shape.columns))
+        number = f.add(f.mul(self.group, panels), self.panel_number)
+        again = f.word(self.args, Conv.AGAIN, "ptr")
+        own = f.gep(again, f.mul(f.mul(number, word[Conv.AGAIN_STEPS]), int_(scratch.ENTRY_WORDS)), "i64")
+        begin = f.smax(first, self.entries)
+        with f.loop(begin, end) as entry:
+            words = f.mul(f.sub(entry.index, self.entries), int_(scratch.ENTRY_WORDS))
+            told = f.gep(own, words, "i64")
+            offset, _ = self._entry(f.word(told, 0))
+            offset = f.add(offset, f.mul(f.word(told, 1), int_(self.shape.depth)))
+            self._set_entry(f.sub(entry.index, first), offset, int_(1))
+        with f.when(f.icmp("sgt", end, begin)):
+            self.descriptors.set({TileWords.ENTRIES: f.sub(end, first)})
+
+    def _entry(self, number: V) -> tuple[V, V]:
+        """Where an entry begins, in elements of the input, and its part of the channels."""
+        f, word = self.f, self.word
+        rest, offset = number, int_(0)
+        for i in (3, 2, 1):
+            taps = word[Conv[f"TAPS{i}"]]
+            digit = f.binary("urem", rest, taps)
+            rest = f.binary("udiv", rest, taps)
+            offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
+        return f.add(offset, self.parts.offset(rest, word[Conv.X_CHANNEL])), rest
+
+    def _set_entry(self, number: V, offset: V, steps: V) -> None:
+        f = self.f
+        words = f.gep(self.table, f.mul(number, int_(scratch.ENTRY_WORDS)), "i64")
+        set_word(f, words, 0, f.mul(offset, int_(self.shape.operand_bytes)))
+        set_word(f, words, 1, steps)
 
     def _panel(self, panel: V) -> None:
         """All cuts of the taps of one panel, over all tiles of the block."""
         f, shape = self.f, self.shape
-        self.channel = f.mul(panel, int_(shape.columns))
+        self.panel_number, self.channel = panel, f.mul(panel, int_(shape.columns))
         self.first_channel = f.add(f.mul(self.group, self.word[Conv.GROUP_PITCH]), self.channel)
         narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
         self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
@@ -233,14 +259,15 @@ class Block:
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self._choose_kernels(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
-        with f.loop(int_(0), f.smax(self.entries, int_(1)), self.entries_per_cut) as cut:
-            entries = f.smin(f.sub(self.entries, cut.index), self.entries_per_cut)
+        with f.loop(int_(0), f.smax(self.all_entries, int_(1)), self.entries_per_cut) as cut:
+            end = f.smin(f.add(cut.index, self.entries_per_cut), self.all_entries)
             with f.when(self.is_cut):
-                self._fill_table(cut.index, entries)
+                entries = f.sub(f.smin(end, self.entries), cut.index)
+                self._fill_table(cut.index, f.smax(entries, int_(0)))
+            self._fill_again(cut.index, end)
             add = f.icmp("ne", cut.index, int_(0))
             self.descriptors.set_scratch({TileWords.MODE: f.select(add, int_(Mode.ADD), int_(Mode.STORE))})
-            end = f.add(cut.index, entries)
-            self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
+            self.passes_on = f.binary("and", f.icmp("eq", end, self.all_entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
             run = Run(
                 f.gep(weights, f.mul(before, width), shape.dtype),
