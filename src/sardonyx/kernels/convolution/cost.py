@@ -22,13 +22,13 @@ _UNITS = 2
 _VECTOR_SHARE = 0.93
 """Of the peak of vectors."""
 
-_ROW_CYCLES, _LEAST_ROWS = {"bf16": 1.33, "s8": 1.6}, 13
+_ROW_CYCLES, _LEAST_ROWS = {"bf16": 1.55, "s8": 1.7}, {"bf16": 13, "s8": 10}
 """For a row of a register to be multiplied; fewer rows wait for sums as long as these."""
 
-_SPLIT_CYCLES = {"bf16": 5.5, "s8": 17.0}
+_SPLIT_CYCLES = {"bf16": 6.5, "s8": 17.5}
 """For a step of channels of a pixel to be read and split into one number."""
 
-_END_CYCLES = {"bf16": 6.3, "s8": 13.5}
+_END_CYCLES = {"bf16": 7.5, "s8": 13.5}
 """For a pixel of a block of outputs to be stored, read again and finished."""
 
 _BYTE_CYCLES = {True: 0.35, False: 0.067}
@@ -98,7 +98,7 @@ def matrix_cycles(
     products = tiles * ACROSS * registers * steps * math.prod(taps) * len(shape.terms)
     read = math.prod(s if n > 1 else 1 for s, n in zip(strides, taps, strict=True)) * pixels
     cycles = (
-        products * max(rows, _LEAST_ROWS) * _ROW_CYCLES[tile.number]
+        products * max(rows, _LEAST_ROWS[tile.number]) * _ROW_CYCLES[tile.number]
         + read * steps * shape.planes * _SPLIT_CYCLES[tile.number]
         + pixels * registers * _END_CYCLES[tile.number]
     )
