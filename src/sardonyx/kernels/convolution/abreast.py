@@ -1,7 +1,8 @@
 """Which convolutions of plain input of a few channels multiply digits, and what a pixel of their band holds.
 
 All channels of some lines lie abreast in it, so that a step has the numbers of some pixels of these lines.
-Must not know how.
+All of what a block reads has one scale, as lines of a picture may: a signal, of which quiet parts are to be
+as exact as loud ones, is left to vectors. Must not know how.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def lie_abreast(channels: int, rows: int, columns: int, row_step: int, row_bytes
 
 
 def _possible(channels: int, rows: int) -> Iterator[Abreast]:
-    for lines in range(1, max(rows, 1) + 1):
+    for lines in range(1, rows + 1):
         size = next((n for n in PIXEL_BYTES if lines * channels <= n), None)
         if size is None:
             return
@@ -86,9 +87,9 @@ def chosen(anchor: Value, place: Place, goal: Goal) -> MatrixTile | None:
     at = anchor.attrs
     if w.data is None or at["group"] != 1 or goal.target.channel_block != tile.rows:
         return None
-    outputs, channels, rows, _ = w.data.shape
-    runs_on = runs_forward(place) and place.strides[3] == 1 and at["dilations"][1] == 1
-    if not runs_on or (rows > 1 and at["dilations"][0] > 1):
+    outputs, channels, rows, columns = w.data.shape
+    runs_on = runs_forward(place) and place.strides[3] == 1 and at["dilations"] == (1, 1)
+    if not runs_on or rows == 1 or columns == 1:
         return None
     if channels > PIXEL_BYTES[-1] or outputs < _LEAST_OUTPUTS:
         return None

@@ -70,7 +70,7 @@ class AbreastBandBlock(DigitsBandBlock):
         self.register_steps = int_(1)
         self.steps = f.mul(self.inner, int_(shape.k_step))
         self.row = f.mul(word[Conv.X_PIXEL], self.pixel)
-        self.unit = f.select(f.icmp("sgt", word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2], word[Conv.X_LINE])
+        self.unit = word[Conv.X_TAP2]
         per_line = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
         self.rows_per_line = f.smax(per_line, int_(1))
         whole = f.icmp("eq", f.binary("urem", self.rows_per_line, word[Conv.ABREAST]), int_(0))

@@ -49,6 +49,7 @@ def test_what_is_left_to_vectors() -> None:
     assert name_of((64, 3, 7, 7), dilations=(2, 1)) is None
     assert name_of((64, 3, 7, 7), group=3) is None
     assert name_of((64, 3, 7, 7), last=3) is None, "pixels lie apart"
+    assert name_of((64, 1, 1, 400)) is None, "a signal"
     assert name_of((64, 3, 7, 7), number=np.inf) is None
 
 
@@ -59,7 +60,6 @@ def test_what_is_left_to_vectors() -> None:
         (3, 11, 11, 4, Abreast(4, 16), (3, 3)),
         (12, 3, 3, 1, Abreast(1, 16), (3, 1)),
         (1, 7, 7, 2, Abreast(7, 8), (1, 1)),
-        (2, 1, 40, 1, Abreast(1, 4), (1, 3)),
     ],
 )
 def test_the_fewest_steps(
