@@ -12,6 +12,7 @@ from sardonyx.passes.blocking import blocking
 from sardonyx.passes.decompose import decompose
 from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
+from sardonyx.passes.kept_points import kept_points
 from sardonyx.passes.points import points
 from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
@@ -25,7 +26,7 @@ from sardonyx.passes.widen import widen
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
-    *(texts, dequantised, widen, integer_products),
+    *(texts, kept_points, dequantised, widen, integer_products),
     *(algebra, requantised, saturated, spectra, transposed),
     *(rounded_products, points, blocking, decompose, totals),
 )

@@ -28,7 +28,7 @@ def saturated(graph: Graph, goal: Goal) -> Graph:
 
     def change(value: Value, args: tuple[Value, ...], uses: Uses) -> Value:
         changed = rebuild(value, args)
-        found = _rounded(changed) if changed.prim == "cast" and changed.dtype is dt.U8 else None
+        found = rounded(changed) if changed.prim == "cast" and changed.dtype is dt.U8 else None
         if found is not None:
             changed = _as_integers(found, uses, joins=not goal.policy.fixed_order)
             inherit(changed, value.origins)
@@ -45,7 +45,7 @@ class _Rounded:
     zero: np.ndarray
 
 
-def _rounded(cast: Value) -> _Rounded | None:
+def rounded(cast: Value) -> _Rounded | None:
     """What becomes bytes by round(x) + zero from 0 to 255; None if it is not that."""
     low = _limited(cast.args[0], "min", _MOST)
     points = None if low is None else _limited(low, "max", 0)
