@@ -38,11 +38,11 @@ GOLDEN = Path(__file__).parent / "golden"
 SPREAD = [
     Path(__file__).parent / name
     for name in (
-        "property",
+        *("property", "unit/runtime/test_promotion.py"),
         *(f"unit/{n}" for n in ("convert", "emit", "kernels", "llvm", "loops", "ops", "passes")),
     )
 ]
-"""Folders of tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
+"""Tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
 FROZEN: set[str] = set()
 SEED = int(os.environ.get("TEST_SEED", "0"))
 
@@ -101,8 +101,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_spread(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    folders = any(folder in item.path.parents for folder in SPREAD)
-    return folders and hasattr(item, "callspec") and item.get_closest_marker("slow") is None
+    within = any(place in (item.path, *item.path.parents) for place in SPREAD)
+    return within and hasattr(item, "callspec") and item.get_closest_marker("slow") is None
 
 
 @pytest.hookimpl(wrapper=True)

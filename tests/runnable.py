@@ -33,8 +33,18 @@ def is_quick(target: Target, what: str) -> bool:
 
     In full are compiled, in every run, one in eight for the machine's own level, and all in `make test-all`.
     """
-    is_sample = zlib.crc32(what.encode()) % 8 == 0 and target.lanes == targets.detect().lanes
-    return EFFORT.read() == "quick" and not is_sample
+    is_sample = zlib.crc32(what.encode()) % 8 == 0
+    return is_for_others(target) or (EFFORT.read() == "quick" and not is_sample)
+
+
+def is_for_others(target: Target) -> bool:
+    """Whether this machine would choose another level: only `make test-all` compiles for that in full."""
+    return EFFORT.read() == "quick" and target.lanes != targets.detect().lanes
+
+
+def examples(quick: int, full: int) -> int:
+    """How many examples a test draws: the first few in `make test`, all in `make test-all`."""
+    return quick if EFFORT.read() == "quick" else full
 
 
 def with_each_feature() -> list[Target]:

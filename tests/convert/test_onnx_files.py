@@ -41,7 +41,13 @@ def test_an_old_file_becomes_a_current_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dynamic", "expected"), [((), ["N", 3]), (("rows",), ["rows", 3]), (("_",), [1, 3])], ids=str
+    ("dynamic", "expected"),
+    [
+        (("rows",), ["rows", 3]),
+        pytest.param((), ["N", 3], marks=pytest.mark.slow),
+        pytest.param(("_",), [1, 3], marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_free_axes_are_named_or_fixed_in_files_of_opset_6(
     dynamic: tuple[str, ...], expected: list[object], tmp_path: Path

@@ -35,7 +35,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("runs", [300, pytest.param(700, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_short_run_finds_no_fault(runs: int, tmp_path: Path) -> None:
     done = python("-m", "tests.fuzz", "--runs", str(runs), "--seed", "7", "--out", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
@@ -44,7 +44,9 @@ def test_a_short_run_finds_no_fault(runs: int, tmp_path: Path) -> None:
     assert counts["run: ok"] > runs * 3 / 7
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "by", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_no_worker_outlives_a_run_that_is_ended(by: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--seed", "7", "--out", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.compiler.build import object_key
-from sardonyx.object import engine
+from sardonyx.kernels.library import library_ir
+from sardonyx.object import engine, executor
 from sardonyx.object.link import link
 from sardonyx.runtime import cache
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.runtime.promotion import quick_key
-from tests.runnable import is_quick, need
+from tests.runnable import is_for_others, is_quick, need
 
 
 def compiled(text: str, target: Target, *, quick: bool = False) -> bytes:
@@ -29,6 +31,12 @@ def compiled(text: str, target: Target, *, quick: bool = False) -> bytes:
 def compiled_alone(text: str, target: Target) -> bytes:
     """The object file of a module that no other test has, as `is_quick` says."""
     return compiled(text, target, quick=is_quick(target, text))
+
+
+def contractions(goal: Goal, operand: str = "f32") -> list[bytes]:
+    """What calls kernels, and products and convolutions of an operand, as tests of a target share them."""
+    quick, texts = is_for_others(goal.target), (executor.ir(goal.target), *library_ir(goal, operand))
+    return [compiled(text, goal.target, quick=quick) for text in texts]
 
 
 def assembled(text: str, target: Target) -> str:

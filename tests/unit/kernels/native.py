@@ -18,16 +18,15 @@ from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
-from sardonyx.kernels.library import library_ir, matrices_ir
+from sardonyx.kernels.library import matrices_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
-from sardonyx.object import executor
 from sardonyx.object.engine import compile_object
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import narrow_twin, with_each_feature
 from tests.unit.contexts import contexts
 from tests.unit.llvm.registers import modelled
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, contractions, loaded
 
 Array = npt.NDArray[Any]
 SUFFIXES = {"float32": "f32", "float64": "f64"}
@@ -53,7 +52,7 @@ def library(target: Target, dtype: str) -> LoadedImage:
     """
     dtype = SUFFIXES.get(dtype, dtype)
     number, _, operand = dtype.rpartition("_")
-    codes = [compiled(text, target) for text in (executor.ir(target), *library_ir(Goal(target), operand))]
+    codes = contractions(Goal(target), operand)
     if number:
         (tile,) = (row for row in isa.V4.matrices if row.name == number)
         text = matrices_ir(tile, Goal(target))

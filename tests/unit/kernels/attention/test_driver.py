@@ -19,16 +19,16 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Attention
 from sardonyx.kernels.attention.driver import define_attention
 from sardonyx.kernels.attention.layout import Layout
-from sardonyx.kernels.library import attention_ir, library_ir, matrices_ir, matrix_attention_ir
+from sardonyx.kernels.library import attention_ir, matrices_ir, matrix_attention_ir
 from sardonyx.llvm.vec import Module
-from sardonyx.object import engine, executor
+from sardonyx.object import engine
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need, runnable_targets
 from tests.tolerance import MATRIX_BOUNDS, assert_close
 from tests.unit.kernels.native import Epilogue, execute, guarded, strides, tile_view
 from tests.unit.llvm.registers import Registers, modelled
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, contractions, loaded
 
 Array = np.ndarray[Any, Any]
 SIZES = [
@@ -112,7 +112,7 @@ def image(way: Way) -> LoadedImage:
     own = [attention_ir(goal)]
     if tile:
         own = [matrix_attention_ir(tile, goal), matrices_ir(tile, goal)]
-    codes = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
+    codes = contractions(goal)
     if way.model:
         registers = Registers()
         codes += [engine.compile_object(modelled(text, _models, registers), target) for text in own]
@@ -225,11 +225,11 @@ def test_what_is_missing_in_keys_stays_out(way: Way) -> None:
 
 @EACH
 @pytest.mark.parametrize("operand", ["q", "k", "v"])
-def test_infinity_and_nan_stay_where_they_belong(way: Way, operand: str) -> None:
-    for special in (np.nan, np.inf, -np.inf):
-        drawn = Drawn((40, 36, 33, 20))
-        getattr(drawn, operand)[1, 0, 17, 13] = special
-        check(way, drawn.run(way), drawn.exactly(), 128)
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_infinity_and_nan_stay_where_they_belong(way: Way, operand: str, special: float) -> None:
+    drawn = Drawn((40, 36, 33, 20))
+    getattr(drawn, operand)[1, 0, 17, 13] = special
+    check(way, drawn.run(way), drawn.exactly(), 128)
 
 
 @EACH

@@ -15,9 +15,8 @@ from sardonyx.ir.run import run
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.grouped import Few
 from sardonyx.kernels.convolution.pack import pack_grouped_weights
-from sardonyx.kernels.library import grouped_ir, library_ir
+from sardonyx.kernels.library import grouped_ir
 from sardonyx.kernels.scratch import convolution_bytes
-from sardonyx.object import executor
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
@@ -33,7 +32,7 @@ from tests.unit.kernels.convolution.test_conv import (
     unblocked,
 )
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
-from tests.unit.objects import assembled, compiled, compiled_alone, loaded
+from tests.unit.objects import assembled, compiled_alone, contractions, loaded
 from tests.unit.passes.graphs import parse
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -52,8 +51,7 @@ CASES = (
 @cache
 def image(target: Target, few: Few) -> LoadedImage:
     goal = Goal(target)
-    shared = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
-    return loaded([*shared, compiled_alone(grouped_ir(few, goal), target)], target)
+    return loaded([*contractions(goal), compiled_alone(grouped_ir(few, goal), target)], target)
 
 
 def convolved(case: Case, x: Array, w: Array, target: Target, end: str, threads: int) -> tuple[Array, Array]:
@@ -152,7 +150,7 @@ def test_graphs(
 @pytest.mark.parametrize(
     "few",
     [
-        *(Few(4, 3, 1), Few(8, 5, 2)),
+        *(Few(8, 5, 2), Few(4, 3, 1)),
         *(pytest.param(few, marks=pytest.mark.slow) for few in (Few(8, 3, 1), Few(4, 3, 2))),
     ],
     ids=str,

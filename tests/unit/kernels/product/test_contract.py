@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -297,10 +299,17 @@ def innermost_loops(assembly: str) -> list[list[str]]:
     return [[x for x in lines[a + 1 : b + 1] if x and not x.startswith((".", "#"))] for a, b in inner]
 
 
-TILES = [(level, tile) for level in isa.TARGETS for tile in level.tiles]
+def of_each_level() -> Iterator[Any]:
+    """All tiles; those that multiply as another one of their level does are slow tests."""
+    for level in isa.TARGETS:
+        known = set[str]()
+        for tile in level.tiles:
+            marks = [pytest.mark.slow] * (tile.instruction.name in known)
+            known.add(tile.instruction.name)
+            yield pytest.param(level, tile, marks=marks, id=f"{level.name}-{tile}")
 
 
-@pytest.mark.parametrize(("level", "tile"), TILES, ids=[f"{level.name}-{tile}" for level, tile in TILES])
+@pytest.mark.parametrize(("level", "tile"), list(of_each_level()))
 def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterTile) -> None:
     target = isa.with_features(level, tile.features)
     texts = library_ir(Goal(target, Policy(tile.precisions[0])), tile.operand)

@@ -12,12 +12,12 @@ import pytest
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.library import library_ir, matrices_ir
+from sardonyx.kernels.library import matrices_ir
 from sardonyx.kernels.product import matrix as matrix_block
 from sardonyx.kernels.product.matrix import prefix
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.scratch import product_bytes
-from sardonyx.object import engine, executor
+from sardonyx.object import engine
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
@@ -25,7 +25,7 @@ from tests.tolerance import MATRIX_BOUNDS
 from tests.unit.kernels.native import Array, execute, finish_words, guarded, strides
 from tests.unit.kernels.traced import FETCH, Log
 from tests.unit.llvm.registers import modelled
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, contractions, loaded
 
 TILES = [tile for tile in isa.V4.matrices if tile.operand == "f32"]
 NAMED = pytest.mark.parametrize("tile", TILES, ids=lambda tile: tile.name)
@@ -41,8 +41,7 @@ def library(tile: MatrixTile, how: str) -> tuple[Goal, LoadedImage]:
     goal = Goal(target, Policy(tile.precisions[0]))
     own = matrices_ir(tile, goal)
     code = engine.compile_object(modelled(own, _models), target) if how == "model" else compiled(own, target)
-    others = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
-    return goal, loaded([*others, code], target)
+    return goal, loaded([*contractions(goal), code], target)
 
 
 def multiplied(
@@ -200,8 +199,8 @@ def test_results_are_asked_for_and_nothing_beside_them(
     log, goal = Log(1 << 12), Goal(target, Policy(tile.precisions[0]))
     monkeypatch.setattr(matrix_block, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
     own = engine.compile_object(matrices_ir.__wrapped__(tile, goal), target, quick=True)
-    others = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
-    monkeypatch.setattr(sys.modules[__name__], "library", lambda *_: (goal, loaded([*others, own], target)))
+    image = loaded([*contractions(goal), own], target)
+    monkeypatch.setattr(sys.modules[__name__], "library", lambda *_: (goal, image))
     a = guarded(rng.standard_normal((1, m, 40)).astype(np.float32))
     multiplied(tile, "machine", a, rng.standard_normal((1, 40, n)).astype(np.float32), "packed")
     lines = np.unique(log.take()[0])

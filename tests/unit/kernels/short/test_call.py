@@ -26,11 +26,18 @@ SHORT = "weights of 24 bits"
 
 
 def session(
-    rows: str = "M", short: str = "on", outputs: str = "", nodes: str = "", threads: int = 1, **options: str
+    rows: str = "M",
+    short: str = "on",
+    outputs: str = "",
+    nodes: str = "",
+    threads: int = 1,
+    name: str = "net",
+    **options: str,
 ) -> Any:
+    """A model of a name of its own is compiled whatever is kept, of kernels that are."""
     outputs = outputs or f"float[{rows}, {N}] y"
     past = f", float[N, P, {K}] past" if nodes else ""
-    text = f"net (float[{rows}, {K}] x{past}) => ({outputs}) {{ a = MatMul(x, w) y = Add(a, b) {nodes} }}"
+    text = f"{name} (float[{rows}, {K}] x{past}) => ({outputs}) {{ a = MatMul(x, w) y = Add(a, b) {nodes} }}"
     proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 20]> {text}')
     proto.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in (("w", W), ("b", B)))
     made = sardonyx.SessionOptions()
@@ -99,13 +106,13 @@ def test_strict_keeps_all_bits(precision: str) -> None:
 def test_it_is_done_where_the_models_weights_are_larger_than_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SHORT not in told(session(short="auto"))[1]
     monkeypatch.setattr(policy, "_IN_CACHES", 1 << 20)
-    assert SHORT in told(session(short="auto", cache="off"))[1]
+    assert SHORT in told(session(short="auto", name="larger"))[1]
     monkeypatch.setattr(policy, "_KEPT_TWICE", (1 << 20) + 1)
-    assert SHORT not in told(session(short="auto", cache="off"))[1]
+    assert SHORT not in told(session(short="auto", name="twice"))[1]
 
 
 def test_tokens_are_few_where_results_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "_IN_CACHES", 1 << 20)
-    assert SHORT not in told(session("N, T", "auto", f"float[N, T, {N}] y", cache="off"))[1]
+    assert SHORT not in told(session("N, T", "auto", f"float[N, T, {N}] y", name="growing"))[1]
     nodes = "all = Concat<axis = 1>(past, x)"
-    assert SHORT in told(session("N, T", "auto", GROWING, nodes, cache="off"))[1]
+    assert SHORT in told(session("N, T", "auto", GROWING, nodes, name="grown"))[1]

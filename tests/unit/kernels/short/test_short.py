@@ -14,14 +14,13 @@ from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.library import library_ir, short_ir
+from sardonyx.kernels.library import short_ir
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.short.choose import TWO_STREAMS, most_rows, rounded
 from sardonyx.kernels.short.driver import define_short
 from sardonyx.kernels.short.pack import pack_short
 from sardonyx.kernels.short.walk import define_short_block
 from sardonyx.llvm.vec import Module
-from sardonyx.object import executor
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
@@ -29,7 +28,7 @@ from tests.tolerance import assert_close
 from tests.unit.kernels.native import KERNEL, Array, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import assembled, compiled, loaded
+from tests.unit.objects import assembled, compiled, contractions, loaded
 
 BESIDE = isa.with_features(isa.V4, [TWO_STREAMS])
 HERE = [*runnable_targets(), *([BESIDE] if targets.detect().has(TWO_STREAMS) else [])]
@@ -46,8 +45,7 @@ SIZES = ((1, 1), (5, 16), (16, 17), (33, 70), (129, 200), (1024, 96), (20000, 40
 @cache
 def image(target: Target) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), short_ir(goal))
-    return loaded([compiled(text, target) for text in texts], target)
+    return loaded([*contractions(goal), compiled(short_ir(goal), target)], target)
 
 
 class Drawn:

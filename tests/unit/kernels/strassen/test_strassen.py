@@ -16,7 +16,7 @@ from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.library import library_ir, strassen_ir
+from sardonyx.kernels.library import strassen_ir
 from sardonyx.kernels.product import walk as product
 from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.product.pack import pack_b
@@ -32,15 +32,15 @@ from sardonyx.kernels.strassen.twice import define_twice
 from sardonyx.kernels.strassen.walk import define_block
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
-from sardonyx.object import engine, executor
+from sardonyx.object import engine
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import runnable_targets
+from tests.runnable import examples, runnable_targets
 from tests.tolerance import difference_of_seven
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides, tile_view
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, contractions, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 LEVELS = pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
@@ -92,8 +92,7 @@ def define_products(module: Module, goal: Goal) -> None:
 @cache
 def image(target: Target) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), strassen_ir(goal))
-    return loaded([compiled(text, target) for text in texts], target)
+    return loaded([*contractions(goal), compiled(strassen_ir(goal), target)], target)
 
 
 class Drawn:
@@ -192,7 +191,7 @@ def test_products(target: Target, end: str, threads: int) -> None:
 
 
 @TARGETS
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(15, 40), deadline=None, derandomize=True)
 @given(st.data())
 def test_drawn_products(target: Target, data: st.DataObject) -> None:
     shape = TileShape.of(Goal(target), "f32")

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 import sardonyx
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import with_each_feature
+from tests.runnable import examples, with_each_feature
 from tests.unit.kernels.winograd.test_call import conv_plans
 
 Array = np.ndarray[Any, Any]
@@ -55,7 +55,7 @@ def drawn(rng: np.random.Generator, size: tuple[int, ...], dtype: Any) -> Array:
 
 
 @TARGETS
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=examples(4, 12), deadline=None, derandomize=True)
 @given(st.data())
 def test_integers_are_those_of_direct_sums(target: str, data: st.DataObject) -> None:
     winograd, text = data.draw(st.sampled_from([("f2", "F(2x2)"), ("f4", "F(4x4)")]))

@@ -10,7 +10,7 @@ import pytest
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.library import digits_ir, library_ir, winograd_ir
+from sardonyx.kernels.library import digits_ir, winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.matrix import define_matrix_block
@@ -23,7 +23,7 @@ from tests.runnable import need
 from tests.unit.kernels.convolution.test_conv import Case
 from tests.unit.kernels.winograd.test_winograd import CASES, Drawn, check, under
 from tests.unit.llvm.registers import modelled
-from tests.unit.objects import compiled, compiled_alone, loaded
+from tests.unit.objects import compiled, compiled_alone, contractions, loaded
 
 (TILE,) = (tile for tile in isa.V4.matrices if tile.name == "s8x6")
 REGISTERS = isa.with_features(isa.V4, TILE.features)
@@ -40,8 +40,7 @@ def image(scheme: Scheme, how: str) -> LoadedImage:
     """The kernels, executed by this machine or, but for matrix registers, by a model."""
     if how == "machine":
         goal = Goal(need(REGISTERS))
-        texts = executor.ir(goal.target), *library_ir(goal), digits_ir(TILE, goal)
-        code = [compiled(text, goal.target) for text in texts]
+        code = [*contractions(goal), compiled(digits_ir(TILE, goal), goal.target)]
         return loaded([*code, compiled_alone(winograd_ir(scheme, goal), goal.target)], goal.target)
     goal, module = Goal(need(isa.V4)), Module()
     define_winograd(module, Goal(REGISTERS), scheme)
@@ -64,9 +63,9 @@ def test_convolutions(scheme: Scheme, end: str) -> None:
 
 
 @SCHEMES
-def test_convolutions_by_a_model_of_the_registers(scheme: Scheme) -> None:
-    for case in FEW:
-        check(drawn(case, scheme, "model"), need(isa.V4), "finish")
+@pytest.mark.parametrize("case", FEW, ids=str)
+def test_convolutions_by_a_model_of_the_registers(scheme: Scheme, case: Case) -> None:
+    check(drawn(case, scheme, "model"), need(isa.V4), "finish")
 
 
 @SCHEMES
@@ -124,7 +123,7 @@ def test_the_text_depends_on_the_level_alone(scheme: Scheme) -> None:
         text = make(of, goal)
         make.cache_clear()
         assert make(of, Goal(replace(goal.target, l2_bytes=1 << 18))) == text
-        assert engine.compile_object(text, goal.target)
+        assert compiled_alone(text, goal.target)
 
 
 @SCHEMES

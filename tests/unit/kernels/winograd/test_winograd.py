@@ -21,7 +21,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.library import library_ir, winograd_ir
+from sardonyx.kernels.library import winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd import pack
 from sardonyx.kernels.winograd.blocking import blocking
@@ -32,10 +32,10 @@ from sardonyx.kernels.winograd.output_transform import define_output_transform
 from sardonyx.kernels.winograd.scheme import ALL, FLOATS, LARGEST_SAMPLE, WHOLE, Scheme
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Module
-from sardonyx.object import engine, executor
+from sardonyx.object import engine
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import runnable_targets
+from tests.runnable import examples, runnable_targets
 from tests.tolerance import difference_of_transforms
 from tests.unit.kernels.convolution.test_conv import (
     Case,
@@ -47,7 +47,7 @@ from tests.unit.kernels.convolution.test_conv import (
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled, compiled_alone, loaded
+from tests.unit.objects import compiled_alone, contractions, loaded
 
 OPERANDS = {dt.I16: (np.int16, np.int16), dt.U8: (np.uint8, np.int8)}
 """Samples and weights, by what samples are."""
@@ -88,8 +88,8 @@ def under(scheme: Scheme, case: Case) -> Case:
 @cache
 def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
-    shared = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal, scheme.operand))]
-    return loaded([*shared, compiled_alone(winograd_ir(scheme, goal), target)], target)
+    own = compiled_alone(winograd_ir(scheme, goal), target)
+    return loaded([*contractions(goal, scheme.operand), own], target)
 
 
 class Drawn:
@@ -197,7 +197,7 @@ def test_convolutions(target: Target, scheme: Scheme, end: str) -> None:
 
 @TARGETS
 @SCHEMES
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=examples(8, 20), deadline=None, derandomize=True)
 @given(st.data())
 def test_drawn_convolutions(target: Target, scheme: Scheme, data: st.DataObject) -> None:
     pad = data.draw(st.integers(0, 2), "pad")
