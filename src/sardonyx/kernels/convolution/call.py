@@ -21,6 +21,7 @@ from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.again import added_again
 from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
+from sardonyx.kernels.convolution.cost import samples_are_lines
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
@@ -55,7 +56,10 @@ def conv_call(
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel, goal.tile(operand).k_step)
     few = few_channels(anchor, places[x.id], goal) or taps_of(anchor, places[x.id], goal)
-    kernel, (x_at,) = _flatten(kernel, x_at, anchor)
+    if few is None and anchor.prim == "conv_blocked" and samples_are_lines(anchor):
+        kernel = _exchanged(kernel, 0, len(kernel.outer) - 3)
+    else:
+        kernel, (x_at,) = _flatten(kernel, x_at, anchor)
     if few is None and band is None:
         kernel = _along_the_longer(kernel, goal.tile(operand).rows)
     blocked_out = anchor.prim == "conv_blocked"
@@ -183,7 +187,14 @@ def _along_the_longer(kernel: Kernel, rows: int) -> Kernel:
     short = isinstance(pixel.extent, int) and 3 * pixel.extent <= rows
     if not short or _tiles(line, pixel, rows) <= _tiles(pixel, line, rows):
         return kernel
-    return replace(kernel, outer=(*kernel.outer[:at], pixel, line, *kernel.outer[at + 2 :]))
+    return _exchanged(kernel, at, at + 1)
+
+
+def _exchanged(kernel: Kernel, one: int, other: int) -> Kernel:
+    """The kernel with two of its outer axes in each other's place."""
+    outer = list(kernel.outer)
+    outer[one], outer[other] = outer[other], outer[one]
+    return replace(kernel, outer=tuple(outer))
 
 
 def _tiles(line: Axis, pixel: Axis, rows: int) -> int:

@@ -42,6 +42,12 @@ _FLOAT_BYTES = 4
 _FREE_PIXELS = 224
 """What a size is taken to be that only a feed tells: that of a common image, and one sample."""
 
+_FREE_SEQUENCES = 8
+"""Samples of short lines that only a feed tells."""
+
+_SHORT = 64
+"""Pixels of a short line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -55,10 +61,19 @@ class Sizes:
     steps: tuple[int, int] = (1, 1)
 
 
+def samples_are_lines(anchor: Value) -> bool:
+    """Whether samples, of a short line each, are the lines of one image, of which a tile may hold two."""
+    pixels, taps = anchor.shape[3], anchor.args[1].shape[2]
+    return anchor.shape[2] == taps == 1 and isinstance(pixels, int) and pixels <= _SHORT
+
+
 def sizes_of(anchor: Value) -> Sizes:
     """The sizes, with those that only a feed tells taken for common ones."""
     batch, _, lines, pixels, _ = anchor.shape
     one = dict.fromkeys(dims.symbols(batch), 1)
+    if samples_are_lines(anchor):
+        one = dict.fromkeys(one, _FREE_SEQUENCES)
+        batch, lines = 1, batch
 
     def size(dim: Dim) -> int:
         free = dict.fromkeys(dims.symbols(dim), _FREE_PIXELS)

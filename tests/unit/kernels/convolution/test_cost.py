@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
+from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.convolution.cost import Sizes, are_split, matrix_cycles, vector_cycles, weights
+from sardonyx.ir.value import Value, const, make, placeholder
+from sardonyx.kernels.convolution.cost import (
+    Sizes,
+    are_split,
+    matrix_cycles,
+    samples_are_lines,
+    sizes_of,
+    vector_cycles,
+    weights,
+)
 from sardonyx.targets.x86_64 import isa
 
 AMX = replace(isa.with_features(isa.V4, isa.V4.matrices[0].features), l2_bytes=2 << 20)
@@ -67,3 +80,24 @@ def test_weights_whose_parts_fill_a_cache_are_split_in_every_run() -> None:
     assert [are_split(sizes, ONE_TAP, SIX, CACHED) for sizes in (small, large)] == [False, True]
     assert not are_split(large, ONE_TAP, ONE, CACHED)
     assert weights(Sizes(1, 1, 1, 33, 17), (3, 3), SIX) == 64 * 9 * 32
+
+
+def convolution(batch: Dim, lines: Dim, pixels: Dim, taps: tuple[int, int]) -> Value:
+    x = placeholder("x", dt.F32, (batch, 2, 1, 40, 16))
+    w = const(np.zeros((48, 32, *taps), np.float32))
+    return make("conv_blocked", (x, w), {"dilations": (1, 1)}, dt.F32, (batch, 3, lines, pixels, 16))
+
+
+def test_samples_of_one_short_line_are_lines() -> None:
+    batch = dims.symbol("N")
+    assert sizes_of(convolution(5, 1, 14, (1, 8))) == Sizes(1, 5, 14, 32, 48)
+    assert sizes_of(convolution(batch, 1, 14, (1, 8))) == Sizes(1, 8, 14, 32, 48)
+
+
+@pytest.mark.parametrize(
+    ("lines", "pixels", "taps"),
+    [(2, 14, (1, 8)), (1, 300, (1, 8)), (1, dims.symbol("W"), (1, 8)), (1, 14, (2, 8))],
+)
+def test_others_are_not(lines: int, pixels: Dim, taps: tuple[int, int]) -> None:
+    assert not samples_are_lines(convolution(5, lines, pixels, taps))
+    assert sizes_of(convolution(5, lines, pixels, taps)).batch == 5
