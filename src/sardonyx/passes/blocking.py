@@ -346,7 +346,7 @@ class _Forms:
 
     def depthwise(self, value: Value) -> Blocked:
         x, w = value.args
-        stored = x.args[0] if x.prim == "cast" and x.args[0].dtype is dt.BF16 else x
+        stored = x.args[0] if x.prim == "cast" and x.args[0].dtype in (dt.BF16, dt.U8) else x
         known, w = self.blocked(stored), self.plain(w)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]

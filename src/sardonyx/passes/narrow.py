@@ -29,6 +29,8 @@ BYTES_ANYWHERE = "avx512vbmi"
 """The feature of cores that bring the bytes of each channel together, of all pixels of a register."""
 _GATHERED = 8
 """Rows that are gathered at a time."""
+_MOST_READS = 3
+"""How often a byte is made a float while it is read, before floats that are stored are quicker."""
 _VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
 _TYPES = ((dt.U8, dt.I8), (dt.I16, dt.I16))
 
@@ -59,9 +61,9 @@ def narrow(value: Value, goal: Goal) -> Value | None:
     x, w = value.args
     if value.dtype is not dt.I32 or not (w.is_numeric_const or _is_kept(w)):
         return None
-    if value.prim == "conv" and not (_fits_blocks(value) or (value.rank == 4 and takes_taps(value, goal))):
-        return None
     points = points_of(x, one=value.prim == "conv")
+    if value.prim == "conv" and not (_fits_blocks(value) or (value.rank == 4 and takes_taps(value, goal))):
+        return None if points is None else _in_floats(value, points)
     tile = goal.find_tile("i8")
     if tile and points is not None and not (tile.limit and _is_transformed(value)):
         weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
@@ -251,10 +253,7 @@ def _again(x: Value, of_w: Parts) -> Value:
 
 def _conv(value: Value, x: Points, w: Weights) -> Value:
     at, group = value.attrs, value.attrs["group"]
-    low, high = (0, 0, *at["low"]), (0, 0, *at["high"])
-    padded = x.points.pad(low, high, x.zero.cast(dt.U8))
-    none = (0,) * len(at["low"])
-    attrs = {**at, "low": none, "high": none}
+    padded, attrs = _padded(value, x)
     total = make("conv", (padded, const(w.points)), attrs, dt.I32, value.shape)
     along = (1, -1, *(1,) * (value.rank - 2))
     if w.shift.any():
@@ -266,6 +265,30 @@ def _conv(value: Value, x: Points, w: Weights) -> Value:
         return total
     others = tuple(range(1, w.points.ndim))
     return total - x.zero * const(w.points.sum(others, dtype=np.int32).reshape(along))
+
+
+def _in_floats(value: Value, x: Points) -> Value | None:
+    """A convolution of single channels whose sums are exact in floats, made of bytes as they are read."""
+    at, w = value.attrs, released(value.args[1]).data
+    if w is None or value.rank != 4 or w.shape[:2] != (at["group"], 1):
+        return None
+    taps = int(np.prod(w.shape[2:]))
+    if taps > _MOST_READS * int(np.prod(at["strides"])) or 255 * _largest(w) * taps >= 1 << 24:
+        return None
+    padded, attrs = _padded(value, x)
+    floats = padded.cast(dt.F32), const(w.astype(np.float32))
+    total = make("conv", floats, attrs, dt.F32, value.shape).cast(dt.I32)
+    if not _counts(x.zero):
+        return total
+    return total - x.zero * const(w.sum((1, 2, 3), dtype=np.int32).reshape(1, -1, 1, 1))
+
+
+def _padded(value: Value, x: Points) -> tuple[Value, dict[str, Any]]:
+    """The points with the borders of a convolution, and its attributes without them."""
+    at = value.attrs
+    low, high = (0, 0, *at["low"]), (0, 0, *at["high"])
+    none = (0,) * len(at["low"])
+    return x.points.pad(low, high, x.zero.cast(dt.U8)), {**at, "low": none, "high": none}
 
 
 def _seen(x: Value, kernel: tuple[int, ...], at: dict[str, Any]) -> Value:

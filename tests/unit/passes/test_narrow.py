@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
+from sardonyx.passes.blocking import blocking
 from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.narrow import BYTES_ANYWHERE, is_narrow
 from sardonyx.targets import reference
 from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
+from tests.unit.kernels.compiled import natives
 from tests.unit.passes.graphs import parse
 
 FUSED = isa.with_features(isa.V4, ["avx512vnni"])
@@ -97,6 +101,27 @@ def test_convolutions_in_sums_of_16_bits(
     )
     feeds = drawn(rng, np.uint8, 1, channels, 9, 9), np.uint8(7)
     assert narrowed(graph, isa.V3, *feeds) == [operand]
+
+
+@BYTES
+@pytest.mark.parametrize(("stride", "stored"), [(2, dt.U8), (1, dt.I32)])
+def test_single_channels_are_read_as_bytes_where_few_windows_read_each(
+    x_type: type, stride: int, stored: dt.DType, rng: np.random.Generator
+) -> None:
+    w = drawn(rng, np.int8, 20, 1, 3, 3)
+    graph = parse(
+        f"g ({NAMES[x_type]}[2,20,9,12] x, {NAMES[x_type]} z) => (int32[2,20,H,W] y) {{ y = ConvInteger"
+        f"<group = 20, pads = [1, 1, 1, 1], strides = [{stride}, {stride}]>(x, w, z) }}",
+        w=w,
+    )
+    feeds = [drawn(rng, x_type, 2, 20, 9, 12), drawn(rng, x_type)]
+    assert narrowed(graph, isa.V3, *feeds) == [""]
+    changed = integer_products(graph, Goal(isa.V3))
+    (conv,) = (v for v in changed.order() if v.prim == "conv")
+    assert conv.args[0].args[0].dtype is stored
+    (expected,) = run(graph, feeds)
+    for (got,) in natives(blocking(changed, Goal(isa.V3)), need(isa.V3), feeds, [1, 2]):
+        assert np.array_equal(got, expected)
 
 
 @pytest.mark.parametrize("count", [1, 5, 8, 10])
