@@ -48,17 +48,19 @@ def activations(
     weights = {tensor.name for tensor in graph.initializer}
     weights |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
     found: dict[str, None] = {}
+    reads: set[str] = set()
     for node in graph.node:
         if not _chosen(node, kinds, leave):
             continue
         read = node.input[:2] if node.op_type in PRODUCTS else _data(node)
+        reads.update(read)
         for name in (*read, *node.output[:1]):
             if name and name not in weights and name in floats:
                 found[name] = None
     outputs = {value.name for value in graph.output}
     limited = _limited(graph, outputs)
     shown = dict.fromkeys(limited.get(name, name) for name in found)
-    return [name for name in shown if name not in outputs]
+    return [name for name in shown if name not in outputs or name in reads]
 
 
 def _chosen(node: onnx.NodeProto, kinds: Collection[str], leave: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 
 from sardonyx.compression.calibration import ranges
 from sardonyx.compression.precision import types_of
@@ -32,6 +33,20 @@ def test_a_pair_stands_behind_every_activation_and_the_output_is_float() -> None
     assert readers["a"] == "Relu"
     assert readers["r"] == "QuantizeLinear"
     assert kinds(made)[-1] == "Gemm"
+    assert error(made, original, X) < 0.05
+
+
+def test_an_output_that_a_product_reads_stays_float_and_is_read_as_points() -> None:
+    original, made = picture_net(), picture_net()
+    for changed in (original, made):
+        changed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in ("f", "p"))
+        changed.CopyFrom(onnx.shape_inference.infer_shapes(changed))
+    names = activations(made, _floats(made))
+    assert names == ["x", "r", "p", "s", "t", "g", "f"]
+    quantized(made, ranges(made, names, [X]))
+    writers = {name: node for node in made.graph.node for name in node.output}
+    assert writers["f"].op_type == "Flatten"
+    assert writers[writers["y"].input[0]].op_type == "DequantizeLinear"
     assert error(made, original, X) < 0.05
 
 
