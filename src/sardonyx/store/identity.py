@@ -90,9 +90,10 @@ class Model:
             self.digest = file_digest(Path(origin), store, self._read)
 
     def _read(self, path: Path) -> str:
-        content = path.read_bytes()
-        self._content = np.frombuffer(content, np.uint8)
-        return hashlib.sha256(content).hexdigest()
+        # In memory of numpy's, which asks for huge pages: bytes of Python would come page by page.
+        content = self._content = np.fromfile(path, np.uint8)
+        content.flags.writeable = False
+        return hashlib.sha256(content.data).hexdigest()
 
     def content(self) -> Array | None:
         """The bytes of the model; None if the file has changed. What was read for its digest is used once."""

@@ -40,6 +40,7 @@ def test_what_lies_in_the_model_is_known_by_its_place(as_bytes: bool, tmp_path: 
     model = identity.Model(file.read_bytes() if as_bytes else file, None, Cache(None))
     content = model.content()
     assert content is not None
+    assert not content.flags.writeable
     inside = content[8:40].view(np.float32).reshape(2, 4)
     assert model.place_of(inside) == f"{model.digest} 8"
     assert model.place_of(content[1:]) == f"{model.digest} 1"
