@@ -32,6 +32,10 @@ _WIDTHS = (8, 7, 4, 2, 1)
 """Pixels of a tile; the last tile of a line begins earlier, and computes some again."""
 
 
+_TILES = 8
+"""Tiles of a strip, which are given to the end together, while they are in L1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Few:
     """Groups of `channels` channels, windows of `columns` columns, `stride` pixels apart in a line."""
@@ -120,12 +124,8 @@ class Lines:
         pixels = word[Conv.PIXELS]
         chosen = self._width(pixels)
         for width in _WIDTHS:
-            with (
-                f.when(f.icmp("eq", chosen, int_(width))),
-                f.loop(self.l0, self.l1) as line,
-                f.loop(int_(0), pixels, width) as pixel,
-            ):
-                self._tile(line.index, f.smin(pixel.index, f.sub(pixels, int_(width))), width)
+            with f.when(f.icmp("eq", chosen, int_(width))), f.loop(self.l0, self.l1) as line:
+                self._line(line.index, width)
         f.ret()
         f.finish()
         return f.name
@@ -141,13 +141,26 @@ class Lines:
         width = f.select(f.icmp("sge", pixels, int_(narrower)), int_(narrower), width)
         return f.select(f.icmp("sge", pixels, int_(wide)), chosen, width)
 
-    def _tile(self, line: V, pixel: V, width: int) -> None:
-        """`width` pixels of a line from `pixel` on, vector by vector, finished or given to the end."""
+    def _line(self, line: V, width: int) -> None:
+        """A line in strips of tiles, each of which is given to the end, if there is one, as a whole."""
+        f, shape, pixels = self.f, self.shape, self.word[Conv.PIXELS]
+        last, most = f.sub(pixels, int_(width)), _TILES * width
+        with f.loop(int_(0), pixels, most) as strip:
+            begin, end = f.smin(strip.index, last), f.smin(f.add(strip.index, int_(most)), pixels)
+            with f.loop(strip.index, end, width) as tile:
+                pixel = f.smin(tile.index, last)
+                to = f.gep(self.scratch, f.mul(f.sub(pixel, begin), int_(shape.block)), shape.dtype)
+                self._tile(line, pixel, width, to)
+            sums = Tile(self.scratch, int_(shape.block), f.sub(end, begin), int_(shape.block))
+            coords = dict(enumerate((self.block, line, begin, int_(0)), 1))
+            self.end.pass_on(sums, self.coords, coords, lambda: None)
+
+    def _tile(self, line: V, pixel: V, width: int, to: V) -> None:
+        """`width` pixels of a line from `pixel` on, vector by vector, finished or kept for the end."""
         f, shape, word = self.f, self.shape, self.word
         at = f.add(f.mul(line, word[Conv.X_LINE]), f.mul(pixel, word[Conv.X_PIXEL]))
         x = f.gep(self.x, at, shape.a_type)
         y, residual = (self._place(operand, line, pixel) for operand in "YR")
-        tile = Tile(self.scratch, int_(shape.block), int_(width), int_(shape.block))
         for lane in range(0, shape.block, shape.lanes):
             sums = self._sums(
                 f.gep(x, int_(lane), shape.a_type), f.gep(self.w, int_(lane), shape.dtype), width
@@ -159,11 +172,9 @@ class Lines:
             f.jump(done)
             f.start(kept)
             for number, value in enumerate(sums):
-                f.store(value, f.gep(tile.address, int_(number * shape.block + lane), shape.dtype))
+                f.store(value, f.gep(to, int_(number * shape.block + lane), shape.dtype))
             f.jump(done)
             f.start(done)
-        begin = dict(enumerate((self.block, line, pixel, int_(0)), 1))
-        self.end.pass_on(tile, self.coords, begin, lambda: None)
 
     def _place(self, operand: str, line: V, pixel: V) -> Strided:
         """Where that pixel of the block lies in Y or in the residual, pixels as rows."""

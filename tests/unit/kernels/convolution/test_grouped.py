@@ -45,6 +45,7 @@ CASES = (
     Case(16, 16, (3, 3), kernel=(3, 1), dilation=(2, 1), group=4, pad=2),
     Case(16, 16, (1, 33), kernel=(1, 4), stride=(1, 2), group=4),
     Case(32, 32, (2, 3), kernel=(1, 1), group=8),
+    Case(16, 16, (1, 58), kernel=(1, 2), group=4),
 )
 
 

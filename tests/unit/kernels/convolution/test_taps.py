@@ -38,6 +38,8 @@ CASES = (
     Case(17, 17, (1, 33), kernel=(1, 4), stride=(1, 2), group=17),
     Case(16, 16, (7, 7), kernel=(7, 7), group=16, pad=3),
     Case(16, 16, (2, 40), kernel=(1, 8), group=16),
+    Case(16, 16, (2, 75), group=16, pad=1),
+    Case(16, 16, (2, 58), kernel=(1, 2), group=16),
 )
 
 
