@@ -18,7 +18,7 @@ AVX2: tuple[RegisterTile, ...] = (
     RegisterTile("i8", "i32", 6, vectors=2, k_step=4, instruction=of.VPDPBUSD_YMM, features=("avxvnni",)),
     RegisterTile("i8", "i32", rows=3, vectors=2, k_step=4, instruction=of.VPMADDUBSW_YMM, limit=128),
     RegisterTile(
-        "i8pairs", "i32", rows=4, vectors=2, k_step=4, instruction=of.VPMADDUBSW_YMM_ALONE, limit=128
+        "i8pairs", "i32", rows=5, vectors=2, k_step=4, instruction=of.VPMADDUBSW_YMM_ALONE, limit=128
     ),
     RegisterTile("i16", "i32", rows=6, vectors=2, k_step=2, instruction=of.VPMADDWD_YMM),
 )
