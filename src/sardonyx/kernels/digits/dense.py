@@ -27,23 +27,22 @@ _WAIT = 3
 class DenseWords(IntEnum):
     """The i64 words of a descriptor.
 
-    SUMS is room for the sums of a tile, which are to be joined later: all rows of those in JOINED are, to
-    rows of floats TO_ROW bytes apart from TO on, with scales SCALE_ROW bytes apart from SCALES on, and those
-    of columns at COLUMN_SCALES. NEXT_A is read by a later tile, of as many steps; LINES cache lines a product
-    are asked for from AHEAD on, and none behind AHEAD_LAST.
+    SUMS is room for the sums of a tile: those that are there are joined, all rows of them, to rows of floats
+    TO_ROW bytes apart from TO on, with scales SCALE_ROW bytes apart from SCALES on, and those of columns at
+    COLUMN_SCALES; then come those of the tile itself. NEXT_A is the first step of what is read next; LINES
+    cache lines a product are asked for from AHEAD on, and none behind AHEAD_LAST.
     """
 
     SUMS = 0
-    JOINED = 1
-    TO = 2
-    TO_ROW = 3
-    SCALES = 4
-    SCALE_ROW = 5
-    COLUMN_SCALES = 6
-    NEXT_A = 7
-    AHEAD = 8
-    AHEAD_LAST = 9
-    LINES = 10
+    TO = 1
+    TO_ROW = 2
+    SCALES = 3
+    SCALE_ROW = 4
+    COLUMN_SCALES = 5
+    NEXT_A = 6
+    AHEAD = 7
+    AHEAD_LAST = 8
+    LINES = 9
 
 
 def define_dense(module: Module, shape: MatrixShape, columns: int) -> str:
@@ -74,7 +73,7 @@ def _joins(f: Function, shape: MatrixShape, columns: int, descriptor: V) -> Iter
     """Join one vector after the other."""
     sums, to, scales, of_columns = (
         f.word(descriptor, word, "ptr")
-        for word in (DenseWords.JOINED, DenseWords.TO, DenseWords.SCALES, DenseWords.COLUMN_SCALES)
+        for word in (DenseWords.SUMS, DenseWords.TO, DenseWords.SCALES, DenseWords.COLUMN_SCALES)
     )
     to_row, scale_row = (f.word(descriptor, word) for word in (DenseWords.TO_ROW, DenseWords.SCALE_ROW))
     by_column = [f.load(f.gep(of_columns, int_(c * _LANES), "float"), _FLOATS) for c in range(columns)]
@@ -107,17 +106,14 @@ class _Writer:
         self.last = f.word(descriptor, DenseWords.AHEAD_LAST, "ptr")
         ahead, next_a = (f.word(descriptor, w, "ptr") for w in (DenseWords.AHEAD, DenseWords.NEXT_A))
         size = int_(shape.planes * shape.register_bytes)
-        with f.loop(f.sub(int_(1), steps), int_(0), 1, [a, b, next_a, ahead]) as step:
-            at = [hidden(f, pointer) for pointer in step.carried]
-            ahead = self._step(at, iter(()))
-            step.next(
-                f.gep(at[0], size, "i8"),
-                f.gep(at[1], f.mul(size, int_(self.columns)), "i8"),
-                f.gep(at[2], size, "i8"),
-                ahead,
-            )
+        with f.loop(f.sub(int_(1), steps), int_(0), 1, [a, b, ahead]) as step:
+            of_a, of_b = (hidden(f, pointer) for pointer in step.carried[:2])
+            later = hidden(f, f.gep(of_a, size, "i8"))
+            ahead = self._step((of_a, of_b, later, step.carried[2]), iter(()))
+            step.next(later, f.gep(of_b, f.mul(size, int_(self.columns)), "i8"), ahead)
+        of_a, of_b = (hidden(f, pointer) for pointer in step.carried[:2])
         joins = _joins(f, shape, self.columns, descriptor)
-        self._step([hidden(f, pointer) for pointer in step.carried], joins)
+        self._step((of_a, of_b, next_a, step.carried[2]), joins)
         for _ in joins:
             pass
         sums = f.word(descriptor, DenseWords.SUMS, "ptr")

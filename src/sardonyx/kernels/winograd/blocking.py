@@ -6,6 +6,7 @@ Pure arithmetic on compile-time sizes; must not know LLVM.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
@@ -28,17 +29,24 @@ _MOST_TILES = 56
 _PANELS_BESIDE = 4
 """Panels that are worked on together where transformed tiles do not stay in L2 from one to the next."""
 
-_MOST_CUT_TILES = 112
-"""Tiles whose digits are held at a time."""
+_CUT_TILES = (32, 64, 112)
+"""Tiles whose digits are held at a time: for weights of at most half of L2, of at most L2, and more.
+
+Weights are read for each strip, digits for each panel: the larger weights are, the more tiles share them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What passes between L2 and the memory behind it, by the bytes of all weights and of a tile's input."""
+    """What passes between L2 and the memory behind it, by the bytes of all weights and of a tile's input.
+
+    That is read or written `passes` times if it does not stay.
+    """
 
     weight_bytes: int
     input_bytes: int
     l2_bytes: int
+    passes: int = 2
 
     def stays(self, tiles: int) -> bool:
         """Whether the transformed input of so many tiles stays in L2 from one panel to the next."""
@@ -46,9 +54,16 @@ class Traffic:
 
     def bytes_of(self, tiles: int, together: int) -> int:
         """For so many tiles, of which so many are worked on together."""
+        return self.weights_of(tiles, together) + self.spilled_of(tiles, together)
+
+    def weights_of(self, tiles: int, together: int) -> int:
+        """The same of weights alone."""
         strips = math.ceil(tiles / together) if 2 * self.weight_bytes > self.l2_bytes else 0
-        spilled = 0 if self.stays(min(tiles, together)) else 2 * tiles * self.input_bytes
-        return strips * self.weight_bytes + spilled
+        return strips * self.weight_bytes
+
+    def spilled_of(self, tiles: int, together: int) -> int:
+        """The same of transformed input."""
+        return 0 if self.stays(min(tiles, together)) else self.passes * tiles * self.input_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +102,19 @@ def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blockin
 def _of_digits(
     channels: int, outputs: int, scheme: Scheme, matrix: MatrixShape, point_pitch: int, goal: Goal
 ) -> Blocking:
-    """The same on matrix registers: as many tiles as stay in L2 as digits, with their products of a panel."""
+    """The same on matrix registers: a strip is as long as weights are large."""
     shape, points = TileShape.of(goal, scheme.operand), scheme.points
     channels, outputs = packed_sizes(channels, outputs, scheme, goal)
     steps = channels // matrix.k_step
     row = steps * matrix.planes * matrix.tile.row_bytes
     weight_bytes = points * outputs * column_bytes(matrix, steps)
-    traffic = Traffic(weight_bytes, points * row, goal.target.l2_bytes)
     products = product_tile_bytes(points, shape) + scale_bytes(points)
-    room = goal.target.l2_bytes * 9 // 10 // (points * row)
-    tiles = max(1, min(_MOST_CUT_TILES, room) // matrix.tile.rows) * matrix.tile.rows
-    scratch_bytes = patch_bytes(shape) + points * (point_pitch + tiles * row + _LINE)
-    return Blocking(
-        tiles,
-        1,
-        point_pitch,
-        row,
-        scratch_bytes + (tiles + matrix.tile.rows) * products + 2 * SUM_BYTES,
-        traffic,
-    )
+    panels = -(-outputs // shape.columns)
+    traffic = Traffic(weight_bytes, points * row + products, goal.target.l2_bytes, panels)
+    tiles = _CUT_TILES[bisect_left((goal.target.l2_bytes // 2, goal.target.l2_bytes), weight_bytes)]
+    floats = patch_bytes(shape) + points * (point_pitch + _LINE)
+    rest = matrix.tile.rows * products + SUM_BYTES
+    return Blocking(tiles, 1, point_pitch, row, floats + tiles * traffic.input_bytes + rest, traffic)
 
 
 def packed_sizes(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 Decides by sizes, channels and the target's vectors, units and caches. Its constants were measured on a
 server core with AVX-512 and 1.25 MB of L2, as it is and held to AVX2, from 16 to 512 channels and from 7 to
-112 pixels.
+112 pixels; those of matrix registers on one with AMX and 2 MB.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ _FORCED = {"f2": 2, "f4": 4}
 _GAIN = 1.2
 """How many times faster than direct sums it must be: it takes more memory, and rounds more."""
 
-_BESIDE_REGISTERS = 1.1
-"""How many times what direct sums on matrix registers are said to take it may be said to take.
+_BESIDE_REGISTERS = {False: 1.1, True: 0.9}
+"""How many times what direct sums on matrix registers are said to take it may be said to take, on vectors or
+on matrix registers too.
 
-Measured beside each other, from 14 pixels of 128 channels to 56 of 32, those are a quarter to two fifths
-slower where both models say the same.
+Measured beside each other, from 14 pixels of 128 channels to 56 of 32, those on vectors are faster by a
+quarter where both models say the same; those on registers take as long where they are said to be a tenth
+faster, from 7 pixels of 512 channels to 28 of 128, and round more.
 """
+
+_BESIDE_VECTORS = 1.1
+"""How many times faster matrix registers must be said to multiply points than vectors."""
 
 _SUMS_PER_CYCLE = 0.9
 _PRODUCTS_PER_CYCLE = 0.85
@@ -57,7 +62,10 @@ _CACHED_BYTES = 8 << 20
 _BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
-_ROW_CYCLES, _LEAST_ROWS = 1.33, 13
+_STREAMED = {True: 10.0, False: 2.8}
+"""The same of digits on matrix registers."""
+
+_ROW_CYCLES, _LEAST_ROWS = 1.65, 13
 """For a row of matrix registers to be multiplied; fewer rows wait for sums as long as these."""
 
 _CALL_CYCLES = 40.0
@@ -79,7 +87,7 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
         return found
     direct = cycles_of(anchor, tile, goal) if tile.terms > 1 else 0
     taken = cycles(_sizes(anchor, [found]), found, goal)
-    return found if taken <= _BESIDE_REGISTERS * direct else DIRECT
+    return found if taken <= _BESIDE_REGISTERS[bool(found.tile)] * direct else DIRECT
 
 
 def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
@@ -105,7 +113,10 @@ def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | Non
     """The choice that the model says takes the fewest cycles."""
     if not schemes:
         return DIRECT
-    best = min(schemes, key=lambda scheme: cycles(sizes, scheme, goal))
+    best = min(
+        schemes,
+        key=lambda scheme: cycles(sizes, scheme, goal) * (_BESIDE_VECTORS if scheme.tile else 1),
+    )
     gain = direct_cycles(sizes, best, goal) / cycles(sizes, best, goal)
     return best if gain >= _GAIN else DIRECT
 
@@ -120,7 +131,7 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2.
 
-    On matrix registers that is read while they multiply, not while tiles are transformed.
+    Matrix registers multiply while weights are read, but wait for digits that do not stay.
     """
     tile = goal.tile(scheme.operand)
     along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
@@ -129,10 +140,13 @@ def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     points = scheme.points * tiles * (sizes.channels / tile.k_step + sizes.outputs) / 16
     transformed = points * _POINT_CYCLES[scheme.has_lines]
     cached = cut.traffic.weight_bytes <= _CACHED_BYTES
-    memory = cut.traffic.bytes_of(tiles, cut.tiles) / _BYTES_PER_CYCLE[cached]
     if scheme.tile:
+        products = scheme.points * _on_registers(sizes, tiles, scheme, goal)
+        weights = cut.traffic.weights_of(tiles, cut.tiles) / _STREAMED[cached]
+        spilled = cut.traffic.spilled_of(tiles, cut.tiles) / _STREAMED[True]
         cutting = scheme.points * tiles * sizes.channels * _CUT_CYCLES
-        return transformed + cutting + max(scheme.points * _on_registers(sizes, tiles, scheme, goal), memory)
+        return transformed + cutting + max(products, weights) + spilled
+    memory = cut.traffic.bytes_of(tiles, cut.tiles) / _BYTES_PER_CYCLE[cached]
     waiting = max(1, _CHAINS / (tiles * tile.vectors))
     rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE
     summed = tiles * sizes.channels * sizes.outputs * waiting / rate

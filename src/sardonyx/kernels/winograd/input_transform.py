@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div
-from sardonyx.kernels.tiles.microkernel import hidden, multiples
+from sardonyx.kernels.tiles.microkernel import hidden, multiples, prefetch
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.combine import combined, combined_at, half_fits
 from sardonyx.kernels.winograd.scheme import Scheme
@@ -82,6 +82,10 @@ class _Writer:
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(scheme.down.inputs)]
         step = self._bytes(word[Winograd.X_BLOCK])
         pixels = [f.mul(f.smin(int_(j), last_pixel), self.pixel_bytes) for j in range(scheme.across.inputs)]
+        count = scheme.outputs[1] if scheme.tile else 0
+        self.later = [
+            f.mul(f.smin(int_(scheme.across.inputs + j), last_pixel), self.pixel_bytes) for j in range(count)
+        ]
         with f.loop(int_(0), blocks, 1, [x, to]) as block:
             x, to = block.carried
             with f.loop(int_(0), int_(self.shape.block), self.lanes) as part:
@@ -124,6 +128,10 @@ class _Writer:
                 for value, distance in zip(combined(f, across.data, row), distances, strict=True):
                     f.store(value, f.gep(to, distance, "i8"))
                 to = f.gep(to, pitch, "i8")
+        for pixel in self.later:
+            first = hidden(f, f.gep(x, pixel, "i8"))
+            for line in lines:
+                prefetch(f, f.gep(first, line, "i8"), 2)
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""

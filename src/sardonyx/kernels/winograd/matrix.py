@@ -53,7 +53,7 @@ class _MatrixBlock(Block):
         self.scales = f.gep(self.inputs, f.mul(self.point, int_(self.points)), "i8")
         with_rest = f.add(tiles, int_(self.matrix.tile.rows))
         self.spare = f.gep(self.scales, f.mul(with_rest, int_(scale_bytes(self.points))), "i8")
-        self.products = f.gep(self.spare, int_(2 * SUM_BYTES), "i8")
+        self.products = f.gep(self.spare, int_(SUM_BYTES), "i8")
 
     def _count_steps(self, channels: V) -> V:
         """Words of a column, of which one is its scale."""
@@ -66,8 +66,8 @@ class _MatrixBlock(Block):
         f, tile = self.f, self.matrix.tile
         self.height = evenly(f, rows, int_(tile.rows))
         matrix.configure(f, tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), self.height))
-        self.rooms = [f.gep(self.spare, int_(n * SUM_BYTES), "i8") for n in range(2)]
         words: dict[int, V] = {
+            DenseWords.SUMS: f.convert("ptrtoint", self.spare, "i64"),
             DenseWords.TO_ROW: int_(self.tile_bytes),
             DenseWords.SCALE_ROW: int_(scale_bytes(self.points)),
         }
@@ -99,8 +99,6 @@ class _MatrixBlock(Block):
     def _products(self, low: V, high: V) -> None:
         """All points of panels low..high; the sums of a tile are joined while the next one is multiplied."""
         f = self.f
-        for word, room in zip((DenseWords.SUMS, DenseWords.JOINED), self.rooms, strict=True):
-            self._set(word, room)
         for word, at in (
             (DenseWords.TO, self.products),
             (DenseWords.SCALES, self.scales),
@@ -150,9 +148,6 @@ class _MatrixBlock(Block):
             self._set(DenseWords.NEXT_A, f.select(goes_on, later, self.next_a))
             self._set(DenseWords.AHEAD, ahead)
             f.call_pointer(kernel, row, b, self.register_steps, self.descriptor)
-            rooms = [f.word(self.descriptor, w, "ptr") for w in (DenseWords.SUMS, DenseWords.JOINED)]
-            for word, room in zip((DenseWords.JOINED, DenseWords.SUMS), rooms, strict=True):
-                self._set(word, room)
             self._set(DenseWords.TO, to)
             self._set(DenseWords.SCALES, scale)
             self._set(DenseWords.COLUMN_SCALES, run.begin)

@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
-from sardonyx.kernels.tiles.microkernel import added, clamped, hidden
+from sardonyx.kernels.tiles.microkernel import added, clamped, hidden, prefetch
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
 from sardonyx.kernels.winograd.combine import combined, combined_at, divided, half_fits
@@ -106,6 +106,9 @@ class _Writer:
         kept = _kept(f, grid.pixels, pixel, self.scheme.outputs[1])
         to, residual = self._pixels("Y", begin, kept), self._pixels("R", begin, kept)
         bias = self.end.bias(f.mul(block, int_(self.shape.block)))
+        if self.scheme.tile:
+            with f.when(f.icmp("slt", line, grid.lines.size)):
+                self._ask_for_next(to, begin)
         with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
             own, *at = (
                 f.gep(a, part.index, self.shape.dtype) for a in (bias, source, to.first, residual.first)
@@ -123,6 +126,20 @@ class _Writer:
                     addresses = to.line(f, at[1], distance)
                     for value, address in zip(reversed(values), reversed(addresses), strict=True):
                         f.store(value, address)
+
+    def _ask_for_next(self, to: _Pixels, begin: list[V]) -> None:
+        """Ask for what the next tile of the line writes, none beyond the last line and pixel."""
+        f, grid = self.f, self.grid
+        high, wide = self.scheme.outputs
+        last_line, last_pixel = (
+            f.sub(along.left(f, first), int_(1))
+            for along, first in zip((grid.lines, grid.pixels), begin[2:], strict=True)
+        )
+        pixel = f.mul(self._bytes(self.word[Winograd.Y_PIXEL]), grid.pixels.step)
+        for i in range(high):
+            line = to.line(f, to.first, f.mul(f.smin(int_(i), last_line), grid.lines.step))[0]
+            for j in range(wide, 2 * wide):
+                prefetch(f, f.gep(line, f.mul(f.smin(int_(j), last_pixel), pixel), "i8"), 1)
 
     def _pixels(self, operand: str, begin: list[V], kept: Sequence[V]) -> _Pixels:
         """Those of Y, or of a residual (R): the first of a tile, and as many of a line as are `kept`."""

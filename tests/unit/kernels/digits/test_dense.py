@@ -31,16 +31,16 @@ def test_sums_are_joined_while_the_next_tile_is_multiplied(
     made = Modelled(
         lambda module: [define_dense(module, SHAPE, columns), define_join(module, SHAPE, columns)]
     )
-    rooms = [guarded(np.zeros(SUM_BYTES, np.uint8), align=64) for _ in range(2)]
+    sums = guarded(np.zeros(SUM_BYTES, np.uint8), align=64)
     to = guarded(np.full((3, 16, 20 * columns), 7, np.float32))
     held = [dense(tile) for tile in a]
     scales = [guarded(own) for _, own in held]
     words = np.zeros(len(DenseWords), np.int64)
     words[DenseWords.TO_ROW], words[DenseWords.SCALE_ROW] = to.strides[1], 4
+    words[DenseWords.SUMS] = sums.ctypes.data
     words[DenseWords.COLUMN_SCALES] = packed.ctypes.data
     # Nothing is joined before the first tile: what is written then is written over.
     for n in range(3):
-        words[DenseWords.SUMS], words[DenseWords.JOINED] = (rooms[(n + k) % 2].ctypes.data for k in range(2))
         words[DenseWords.TO] = to[max(n - 1, 0)].ctypes.data
         words[DenseWords.SCALES] = scales[max(n - 1, 0)].ctypes.data
         if n < 2:
