@@ -7,6 +7,7 @@ Must not know what a command does.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -81,6 +82,7 @@ class Parser(argparse.ArgumentParser):
             self._is_within = False
 
 
+@functools.cache
 def parser() -> Parser:
     """The parser of all commands; every command module adds itself with `add`."""
     top = Parser(

@@ -294,7 +294,7 @@ def test_a_file_that_is_none_is_told_in_words(
 def test_errors_of_the_system_have_no_number(
     error: OSError, said: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sardonyx.tools.commands.inspect.command", partial(_raise, error))
+    _fail(monkeypatch, "inspect", error)
     assert main(["inspect", model]) == 1
     assert capsys.readouterr().err == f"sardonyx inspect: {said}\n"
 
@@ -306,7 +306,7 @@ def test_missing_libraries_are_one_line(
         (ImportError("texts need tokenizers; pip install it"), "texts need tokenizers; pip install it\n"),
         (ModuleNotFoundError("No module named 'PIL'"), "No module named 'PIL' (ModuleNotFoundError; "),
     ):
-        monkeypatch.setattr("sardonyx.tools.commands.inspect.command", partial(_raise, error))
+        _fail(monkeypatch, "inspect", error)
         assert main(["inspect", model]) == 1
         assert capsys.readouterr().err.startswith(f"sardonyx inspect: {said}")
 
@@ -315,11 +315,17 @@ def test_missing_libraries_are_named_with_their_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = ModuleNotFoundError("No module named 'PIL'", name="PIL")
-    monkeypatch.setattr("sardonyx.tools.commands.vision.command", partial(_raise, missing))
+    _fail(monkeypatch, "vision", missing)
     assert main(["vision", "train", "folder"]) == 1
     assert capsys.readouterr().err == "sardonyx vision: PIL is missing; pip install 'sardonyx[vision]'\n"
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     assert set(_EXTRAS.values()) <= set(project["project"]["optional-dependencies"])
+
+
+def _fail(monkeypatch: pytest.MonkeyPatch, command: str, error: Exception) -> None:
+    """Have a command raise; the parser that is kept knows the one that does not."""
+    monkeypatch.setattr(f"sardonyx.tools.commands.{command}.command", partial(_raise, error))
+    monkeypatch.setattr("sardonyx.tools.cli.parser", parser.__wrapped__)
 
 
 def _raise(error: Exception, options: object) -> int:

@@ -24,6 +24,7 @@ STATIC = FOLDER / "static"
 NONE = "–"
 
 
+@cache
 def environment() -> Environment:
     """The templates, escaping everything; a name that a template lacks is an error."""
     made = Environment(
