@@ -56,10 +56,13 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
 
 
 def _digits(anchor: Value, goal: Goal) -> MatrixTile | None:
-    """The tile of digits, if weights have them."""
+    """The tile of digits, if weights have them.
+
+    Not where windows lie along a signal: the quiet parts of one have no share in a scale of its loud ones.
+    """
     x, w = anchor.args
     tile = goal.find_matrix("fixed24")
-    if tile is None or x.dtype is not dt.F32:
+    if tile is None or x.dtype is not dt.F32 or (_taps(anchor) != (1, 1) and 1 in x.shape[2:4]):
         return None
     assert w.data is not None
     return tile if have_digits(w.data.reshape(len(w.data), -1).T) else None
