@@ -45,8 +45,8 @@ _FREE_PIXELS = 224
 _FREE_SEQUENCES = 8
 """Samples of short lines that only a feed tells."""
 
-_SHORT = 64
-"""Pixels of a short line."""
+_SHORT = range(8, 65)
+"""Pixels of a short line; fewer have kernels of their own, for the lines of one sample alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Sizes:
 def samples_are_lines(anchor: Value) -> bool:
     """Whether samples, of a short line each, are the lines of one image, of which a tile may hold two."""
     pixels, taps = anchor.shape[3], anchor.args[1].shape[2]
-    return anchor.shape[2] == taps == 1 and isinstance(pixels, int) and pixels <= _SHORT
+    return anchor.shape[2] == taps == 1 and pixels in _SHORT
 
 
 def sizes_of(anchor: Value) -> Sizes:

@@ -96,7 +96,7 @@ def test_samples_of_one_short_line_are_lines() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "pixels", "taps"),
-    [(2, 14, (1, 8)), (1, 300, (1, 8)), (1, dims.symbol("W"), (1, 8)), (1, 14, (2, 8))],
+    [(2, 14, (1, 8)), (1, 300, (1, 8)), (1, 1, (1, 1)), (1, dims.symbol("W"), (1, 8)), (1, 14, (2, 8))],
 )
 def test_others_are_not(lines: int, pixels: Dim, taps: tuple[int, int]) -> None:
     assert not samples_are_lines(convolution(5, lines, pixels, taps))
