@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.ir.value import Value, concat, const
+from sardonyx.ir.value import Shape, Value, concat, const
 
 
 def block(x: Value, size: int) -> Value:
@@ -87,6 +87,14 @@ class Blocked:
         per = len(self.at) // groups
         size = (n, per, *rest) if groups == 1 else (n, groups, per, *rest)
         return flat.reshape(split).slice((0,) * len(size), size).reshape((n, len(self.at), *rest))
+
+    def channels_last(self, size: Shape) -> Value:
+        """The tensor [N, size..., C] of channels in order without further axes: blocks stay together.
+
+        `size` are the lines and pixels, or the pixels of one line.
+        """
+        flat = self.form.transpose(0, 2, 3, 1, 4).reshape((self.form.shape[0], *size, self.lanes))
+        return flat.slice((0,) * flat.rank, (*flat.shape[:-1], len(self.at)))
 
     def like(self, x: Value) -> Value:
         """A plain tensor of as many channels in blocks, its channels where those of this one lie."""

@@ -104,7 +104,8 @@ class _Forms:
         flat = two_dimensional(value, self.rows) if value.rank == 3 and self.may_be_blocked(value) else None
         known = self.upsample(value) or self.shuffle(value) or self.form(value if flat is None else flat)
         if known is None or not self.is_worth(known, value):
-            made = self.over_channels(value) or rebuild(value, tuple(map(self.plain, value.args)))
+            made = self.over_channels(value) or self.channels_last(value)
+            made = made or rebuild(value, tuple(map(self.plain, value.args)))
             self.plains[value.id] = renamed(made, value)
             return
         renamed(known.form, value)
@@ -410,6 +411,16 @@ class _Forms:
             return None
         wide = [3 if (a, source.rank) == (2, 3) else a + (a > 3) for a in axes]
         return known.form.reduce(value.prim, (*wide, 4)).reshape(value.shape)
+
+    def channels_last(self, value: Value) -> Value | None:
+        """A transposition that moves channels behind lines and pixels, of a blocked form."""
+        if value.prim != "transpose" or value.attrs["perm"] != (0, *range(2, value.rank), 1):
+            return None
+        source = value.args[0]
+        known = self.get(self.rows.get(source.id, source))
+        if known is None or not known.is_in_order or known.form.rank != 5:
+            return None
+        return known.channels_last(value.shape[1:-1])
 
     def pad(self, value: Value) -> Blocked | None:
         known, low, high = self.get(value.args[0]), value.attrs["low"], value.attrs["high"]

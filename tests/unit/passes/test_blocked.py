@@ -86,3 +86,13 @@ def test_runs_end_with_blocks_and_groups() -> None:
     assert runs_of((14, 15, 16, 17, 3, 4), 16, 6) == ((14, 2), (16, 2), (3, 2))
     assert runs_of((0, 1, 2, 3), 16, 2) == ((0, 2), (2, 2))
     assert runs_of((7, 6, 5), 16, 3) == ((7, 1), (6, 1), (5, 1))
+
+
+@pytest.mark.parametrize("size", [(3, 4), (12,)])
+def test_channels_last(size: tuple[int, ...]) -> None:
+    at = tuple(range(20))
+    tensor, feed = blocked(at)
+    expected = np.moveaxis(channels(feed, at), 1, -1).reshape(2, *size, 20)
+    if len(size) == 1:
+        tensor = Blocked(tensor.form.reshape((2, 2, 1, 12, 16)), tensor.at)
+    assert np.array_equal(result(tensor.channels_last(size), feed), expected)

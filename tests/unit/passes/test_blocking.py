@@ -277,3 +277,27 @@ def test_single_channels_are_padded_as_they_are_stored(rng: np.random.Generator)
     changed = check(blocking, graph, normal(rng, 2, 32, 7, 8), length=9)
     (halo,) = (v for v in changed.order() if v.prim == "pad")
     assert halo.dtype is dt.BF16
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kernel", "perm", "turned"),
+    [("H,W", (3, 3), (0, 2, 3, 1), (0, 2, 3, 1, 4)), ("L", (3,), (0, 2, 1), (0, 2, 3, 1, 4))],
+)
+def test_channels_that_go_last_stay_together(
+    rng: np.random.Generator,
+    sizes: str,
+    kernel: tuple[int, ...],
+    perm: tuple[int, ...],
+    turned: tuple[int, ...],
+) -> None:
+    results = ",".join("PQ"[: len(kernel)])
+    graph = parse(
+        f"g (float[N,20,{sizes}] x) => (float[N,{results},40] y)"
+        f" {{ c = Conv(x, w, b) r = Relu(c) y = Transpose<perm = {list(perm)}>(r) }}",
+        w=normal(rng, 40, 20, *kernel),
+        b=normal(rng, 40),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 20, *(7, 9)[: len(kernel)]), length=180)
+    found = [value.attrs["perm"] for value in changed.order() if value.prim == "transpose"]
+    assert found[-1] == turned
+    assert len(found) == 2, "one for the input"
