@@ -37,6 +37,7 @@ def assign_places(
     `given` are places of inputs and outputs that are stored elsewhere already.
     """
     places: dict[int, Place] = {}
+    uses = graph.uses()
     for number, value in enumerate(graph.inputs):
         own = given.inputs[number] if given else None
         places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
@@ -63,16 +64,24 @@ def assign_places(
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
             joins = value.prim == "reshape" and given is None and value.id not in sizes
-            if joins and _is_dense(place, value):
+            beneath = under_reshape(value, place) if joins else None
+            if beneath is not None:
                 under = value.args[0]
                 free = under.id in stored and under.id not in places and _knows_size(under, place)
-                if free and (under.kind == "view" or _may_move(under)) and not from_host(under, native):
-                    places[under.id] = _dense(place, under)
+                alone = _is_dense(place, value) or uses[under.id] == [value]
+                if (
+                    free
+                    and alone
+                    and (under.kind == "view" or _may_move(under))
+                    and not from_host(under, native)
+                ):
+                    places[under.id] = beneath
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
                     source, at = _unwrapped(part, inner, stored)
                     free = source.id in stored and source.id not in places and source.id not in contiguous
-                    if free and _may_move(source) and not from_host(source, native):
+                    movable = _may_move(source) or source.prim == "reshape"
+                    if free and movable and not from_host(source, native):
                         places[source.id] = at
     for value in order:
         is_view = value.kind == "view" and value.args and value.dtype.is_native and value.id not in stored
@@ -103,8 +112,9 @@ def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
     """Whether a stored reshape is where what it reshapes was written, so that nothing is left to do."""
     if value.prim != "reshape":
         return False
-    place, under = places[value.id], value.args[0]
-    return _is_dense(place, value) and same_place(places.get(under.id), _dense(place, under), under.shape)
+    under = value.args[0]
+    beneath = under_reshape(value, places[value.id])
+    return beneath is not None and same_place(places.get(under.id), beneath, under.shape)
 
 
 def _knows_size(value: Value, place: Place) -> bool:
@@ -116,9 +126,13 @@ def _is_dense(place: Place, value: Value) -> bool:
     return place.strides == contiguous_strides(value.shape)
 
 
-def _dense(place: Place, value: Value) -> Place:
-    """The place of a value of as many elements in the same memory."""
-    return Place(place.storage, place.offset, contiguous_strides(value.shape))
+def under_reshape(value: Value, place: Place) -> Place | None:
+    """Where what a reshape at a place reshapes lies in the same memory; None if it cannot."""
+    under = value.args[0]
+    if _is_dense(place, value):
+        return Place(place.storage, place.offset, contiguous_strides(under.shape))
+    strides = reshape_strides(value.shape, place.strides, under.shape)
+    return None if strides is None else Place(place.storage, place.offset, strides)
 
 
 def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.fuse.partition import partition
@@ -9,7 +13,7 @@ from sardonyx.fuse.storage import BodyPlaces, from_host, is_in_place, keeps_axes
 from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place, Storage, contiguous_strides
-from sardonyx.ir.value import concat, many, placeholder
+from sardonyx.ir.value import Value, concat, many, placeholder
 
 N = dims.symbol("N")
 X = placeholder("x", dt.F32, (N, 4))
@@ -37,6 +41,28 @@ def test_what_a_reshape_joins_is_written_where_the_reshape_is() -> None:
     assert fusion.places[turned.id].storage is fusion.places[y.id].storage
     assert fusion.places[turned.id].strides == (4, 2, 1)
     assert [group.root for group in fusion.groups] == [turned]
+
+
+@pytest.mark.parametrize("inside", [lambda v: v.pad((0, 1), (0, 2)), lambda v: concat([X, v], 1)])
+def test_what_a_reshape_joins_is_written_inside_what_it_is_part_of(inside: Callable[[Value], Value]) -> None:
+    turned = X.exp().reshape((N, 2, 2)).transpose(0, 2, 1)
+    joined = turned.reshape((N, 4))
+    y = inside(joined)
+    fusion = partition(Graph((X,), (("y", y),)))
+    place, whole = fusion.places[turned.id], fusion.places[y.id]
+    assert place.storage is whole.storage
+    assert place.strides == (y.shape[1], 2, 1)
+    assert joined not in [group.root for group in fusion.groups]
+
+
+def test_what_others_read_too_is_copied_into_what_a_reshape_is_part_of() -> None:
+    turned = X.exp().reshape((N, 2, 2)).transpose(0, 2, 1)
+    joined = turned.reshape((N, 4))
+    y = joined.pad((0, 1), (0, 2))
+    fusion = partition(Graph((X,), (("y", y), ("z", turned.exp()))))
+    assert fusion.places[turned.id].storage is not fusion.places[y.id].storage
+    assert fusion.places[joined.id].storage is fusion.places[y.id].storage
+    assert joined in [group.root for group in fusion.groups]
 
 
 def test_what_an_output_of_its_own_holds_is_copied_by_a_reshape() -> None:
