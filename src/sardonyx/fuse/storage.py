@@ -38,6 +38,10 @@ def assign_places(
     """
     places: dict[int, Place] = {}
     uses = graph.uses()
+
+    def is_free(value: Value) -> bool:
+        return value.id in stored and value.id not in places and not from_host(value, native)
+
     for number, value in enumerate(graph.inputs):
         own = given.inputs[number] if given else None
         places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
@@ -65,31 +69,29 @@ def assign_places(
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
             joins = value.prim == "reshape" and given is None and value.id not in sizes
             beneath = under_reshape(value, place) if joins else None
-            if beneath is not None:
+            if beneath is not None and is_free(value.args[0]) and _knows_size(value.args[0], place):
                 under = value.args[0]
-                free = under.id in stored and under.id not in places and _knows_size(under, place)
-                alone = _is_dense(place, value) or uses[under.id] == [value]
-                if (
-                    free
-                    and alone
-                    and (under.kind == "view" or _may_move(under))
-                    and not from_host(under, native)
-                ):
+                serves = _is_dense(place, value) or uses[under.id] == [value]
+                if serves and (under.kind == "view" or _may_move(under)):
                     places[under.id] = beneath
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
                     source, at = _unwrapped(part, inner, stored)
-                    free = source.id in stored and source.id not in places and source.id not in contiguous
                     movable = _may_move(source) or source.prim == "reshape"
-                    if free and movable and not from_host(source, native):
+                    if movable and is_free(source) and source.id not in contiguous:
                         places[source.id] = at
+    _add_views(order, stored, places)
+    return places, tuple(outputs), copies
+
+
+def _add_views(order: Sequence[Value], stored: Mapping[int, Value], places: dict[int, Place]) -> None:
+    """The places of views that are not stored, where what they look at has one."""
     for value in order:
         is_view = value.kind == "view" and value.args and value.dtype.is_native and value.id not in stored
         if value.id not in places and is_view and value.args[0].id in places:
             found = view(value, places[value.args[0].id])
             if found is not None:
                 places[value.id] = found
-    return places, tuple(outputs), copies
 
 
 def keeps_axes(source: Value, target: Value) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sardonyx.base.digits import are_whole
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -26,8 +27,11 @@ _MOST_TERMS = ((1 << 31) - 1) // (3 << 14)
 
 
 def have_digits(w: np.ndarray) -> bool:
-    """Whether w[..., K, N] serves as B: finite, no sum overflows, nor do scales of columns, in any order."""
-    if w.shape[-2] > _MOST_TERMS:
+    """Whether w[..., K, N] serves as B: finite, no sum overflows, nor do scales of columns, in any order.
+
+    Not whole numbers, whose sums stay exact.
+    """
+    if w.shape[-2] > _MOST_TERMS or are_whole(w):
         return False
     largest = np.abs(w).max(axis=-2, initial=0)
     serves = (largest == 0) | ((largest >= _LEAST_SCALED) & (largest <= _MOST_SCALED))

@@ -51,6 +51,7 @@ def test_what_is_left_to_vectors() -> None:
     assert name_of((64, 3, 7, 7), last=3) is None, "pixels lie apart"
     assert name_of((64, 1, 1, 400)) is None, "a signal"
     assert name_of((64, 3, 7, 7), number=np.inf) is None
+    assert name_of((64, 3, 7, 7), number=1.0) is None, "sums of whole numbers are exact"
 
 
 @pytest.mark.parametrize(
