@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b
 from sardonyx.kernels.winograd.blocking import packed_sizes
@@ -42,4 +43,14 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     count = at_once(scheme)
     for at in range(0, taps.shape[1], count):
         points[:, at : at + count] = both @ taps[:, at : at + count].astype(np.float64)
-    return pack_digits(points.reshape(-1, channels, outputs), scheme.tile) if scheme.tile else points
+    return _as_digits(points.reshape(-1, channels, outputs), scheme.tile) if scheme.tile else points
+
+
+def _as_digits(points: np.ndarray, tile: MatrixTile) -> np.ndarray:
+    """The digits of points[points, IC, OC], one after the other: what is between fits a cache."""
+    first = pack_digits(points[0], tile)
+    packed = aligned_zeros((len(points), len(first)), first.dtype)
+    packed[0] = first
+    for number in range(1, len(points)):
+        packed[number] = pack_digits(points[number], tile)
+    return packed
