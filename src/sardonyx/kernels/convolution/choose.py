@@ -56,16 +56,22 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
 
 
 def _digits(anchor: Value, goal: Goal) -> MatrixTile | None:
-    """The tile of digits, if weights have them.
-
-    Not where windows lie along a signal: the quiet parts of one have no share in a scale of its loud ones.
-    """
+    """The tile of digits, if weights have them."""
     x, w = anchor.args
     tile = goal.find_matrix("fixed24")
-    if tile is None or x.dtype is not dt.F32 or (_taps(anchor) != (1, 1) and 1 in x.shape[2:4]):
+    if tile is None or x.dtype is not dt.F32 or is_signal(x):
         return None
     assert w.data is not None
     return tile if have_digits(w.data.reshape(len(w.data), -1).T) else None
+
+
+def is_signal(x: Value) -> bool:
+    """Whether an input is one line or one pixel wide.
+
+    Quiet parts of a signal have no share in a scale of its loud ones, and models of voices magnify what even
+    a scale a pixel leaves out, twice what sums of floats do, to more than 1e-4 of their largest result.
+    """
+    return 1 in x.shape[2:4]
 
 
 def _serves(tile: MatrixTile, anchor: Value, goal: Goal) -> bool:

@@ -18,7 +18,7 @@ from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
-from sardonyx.kernels.convolution.choose import cycles_of
+from sardonyx.kernels.convolution.choose import cycles_of, is_signal
 from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
 from sardonyx.kernels.digits.numbers import have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -196,8 +196,8 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
 
 def _with_registers(schemes: Sequence[Scheme], anchor: Value, goal: Goal) -> Sequence[Scheme]:
     """Those, and those of floats on matrix registers whose numbers are digits, if these serve."""
-    tile, w = goal.find_matrix("fixed24"), anchor.args[1].data
-    if tile is None or goal.target.channel_block != tile.rows or anchor.args[0].dtype is not dt.F32:
+    tile, x, w = goal.find_matrix("fixed24"), anchor.args[0], anchor.args[1].data
+    if tile is None or goal.target.channel_block != tile.rows or x.dtype is not dt.F32 or is_signal(x):
         return schemes
     assert w is not None
     if not have_digits(w.reshape(len(w), -1).T):

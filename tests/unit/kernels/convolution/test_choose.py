@@ -91,11 +91,9 @@ def test_lines_of_one_pixel_are_left_to_transforms_along_them() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "lines", "name"),
-    [((256, 256, 3, 3), 20, "s8x6"), ((256, 256, 1, 1), 1, "s8x6"), ((256, 256, 1, 7), 1, "bf16x6")],
+    [((256, 256, 3, 3), 20, "s8x6"), ((256, 256, 1, 1), 20, "s8x6"), ((256, 256, 1, 7), 1, "bf16x6")],
 )
-def test_pixels_of_images_have_digits_but_not_windows_along_signals(
-    shape: tuple[int, int, int, int], lines: int, name: str
-) -> None:
+def test_images_have_digits_but_not_signals(shape: tuple[int, int, int, int], lines: int, name: str) -> None:
     both = isa.with_features(isa.V4, {name for tile in isa.V4.matrices for name in tile.features})
     x = placeholder("x", dt.F32, (1, 16, lines, 200, 16))
     w = const(np.full(shape, 0.3, np.float32))
