@@ -95,7 +95,8 @@ def measure(threads: int) -> Peak:
         products = tuple((str(tile), flops[tile.operand]) for tile in _tiles(goal)[1:])
         for matrix_tile in _matrices(goal):
             shape = MatrixShape(matrix_tile)
-            k = shape.k_step * TileShape.of(goal, matrix_tile.operand).depth / len(shape.terms)
+            together = TileShape.of(goal, "i8").depth if matrix_tile.operand == "i8" else 1
+            k = shape.k_step * together / len(shape.terms)
             each = 2 * matrix_tile.rows**2 * k
             rate = (
                 each
@@ -128,7 +129,7 @@ def _tiles(goal: Goal) -> list[RegisterTile]:
 
 def _matrices(goal: Goal) -> list[MatrixTile]:
     """What multiplies on matrix registers, if there are any."""
-    asked = [(operand, everywhere) for operand in ("f32", "i8") for everywhere in (False, True)]
+    asked = [(operand, everywhere) for operand in ("f32", "fixed24", "i8") for everywhere in (False, True)]
     found = (goal.find_matrix(operand, everywhere=everywhere) for operand, everywhere in asked)
     return list(dict.fromkeys(tile for tile in found if tile))
 

@@ -57,7 +57,7 @@ def test_the_loops_on_matrix_registers_do_nothing_else() -> None:
     goal = Goal(isa.with_features(isa.V4, features))
     assembly = engine.assembly(ir(goal), goal.target)
     tiles = peak._matrices(goal)
-    assert {tile.operand for tile in tiles} == {"f32", "i8"}
+    assert {tile.operand for tile in tiles} == {"f32", "fixed24", "i8"}
     for tile in tiles:
         body = re.search(rf"^products_{tile.name}:(.*?)^\.Lfunc_end", assembly, re.M | re.S)
         assert body is not None and body[1].count(f"\t{tile.instruction.name}") == peak._SUMS
