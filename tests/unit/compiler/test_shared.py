@@ -12,7 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.compiler.shared import shared_modules
 from sardonyx.kernels.convolution.grouped import Few
-from sardonyx.kernels.library import blockwise, grouped
+from sardonyx.kernels.library import grouped, matrix_blockwise, points
 from sardonyx.targets.x86_64 import isa
 
 
@@ -28,7 +28,10 @@ def test_shared_modules_have_the_executor_and_kernels(target: Target) -> None:
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
 def test_shared_modules_serve_cpus_with_any_caches(target: Target) -> None:
     """The size of a cache is a word of a call: code that knows another lays data out beyond its scratch."""
-    modules = {**shared_modules(target), **grouped(Few(4, 3, 1)), **blockwise(4)}
+    modules = {**shared_modules(target), **grouped(Few(4, 3, 1))}
+    modules |= points(4, next(tile for tile in target.tiles if tile.operand == "i8"))
+    for tile in target.matrices[:1]:
+        modules |= matrix_blockwise(4, tile)
     for name, module in modules.items():
         goal = module.goal(target, Policy("fp32"))
         other = replace(goal, target=replace(goal.target, l1_bytes=7 << 10, l2_bytes=3 << 10))
