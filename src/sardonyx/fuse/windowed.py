@@ -84,7 +84,9 @@ def _is_convolution(group: Group) -> bool:
 
 
 def _surrounds(pad: Value) -> bool:
-    """Whether a pad adds a number around lines and pixels, and nothing else."""
+    """Whether a pad adds a number around lines and pixels of blocks, and nothing else."""
+    if pad.rank != 5:
+        return False
     low, high, fill = pad.attrs["low"], pad.attrs["high"], pad.args[1]
     sizes = [size for axis in range(pad.rank) for size in (low[axis], high[axis])]
     others = [low[axis] for axis in (0, 1, 4)] + [high[axis] for axis in (0, 1, 4)]

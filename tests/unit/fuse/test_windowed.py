@@ -12,6 +12,7 @@ from sardonyx.ir.run import run as evaluate
 from sardonyx.targets.x86_64 import isa
 from tests.tolerance import assert_close
 from tests.unit.kernels.windowed.followed import DEPTHWISE, POOL, graph_of, windowed
+from tests.unit.passes.graphs import parse
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,10 @@ def test_what_is_joined_is_found_once() -> None:
 )
 def test_others_stay_apart(then: str) -> None:
     assert not windowed(graph_of(isa.V4, "pads = [1,1,1,1]", then=then))[1]
+
+
+def test_plain_pads_are_not_those_of_blocks() -> None:
+    text = "g (float[1,1,1,5] x) => (float[1,1,1,5] y) { y = MaxPool<kernel_shape=[1,3], pads=[0,1,0,1]>(x) }"
+    graph = parse(text)
+    fusion = partition(graph)
+    assert with_windowed(graph, fusion.groups, fusion.places) == list(fusion.groups)
