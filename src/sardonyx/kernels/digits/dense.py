@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sardonyx.base.named import IntEnum
-from sardonyx.kernels.digits.kernel import LEVELS, PRODUCTS, joined
+from sardonyx.kernels.digits.kernel import LEVELS, PRODUCTS, WAIT, joined
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
 from sardonyx.llvm import matrix
@@ -20,8 +20,6 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 _A, _B = LEVELS * ACROSS, LEVELS * ACROSS + 1
 _LANES = 16
 _FLOATS = vector_of("float", _LANES)
-_WAIT = 3
-"""Products that the sums of the tile before are stored behind."""
 
 
 class DenseWords(IntEnum):
@@ -129,7 +127,7 @@ class _Writer:
         matrix.stay_awake(f, _LANES)
         count = self.columns * len(PRODUCTS)
         lines = shape.planes * shape.tile.rows
-        each = -(-shape.tile.rows * self.columns // (count - _WAIT))
+        each = -(-shape.tile.rows * self.columns // (count - WAIT))
         number = 0
         for column in range(self.columns):
             held = -1, -1
@@ -146,7 +144,7 @@ class _Writer:
                     prefetch(f, f.gep(next_a, int_(line * CACHE_LINE), "i8"), 1)
                 ahead = self._ask(ahead)
                 number += 1
-                for _ in islice(joins, each if number > _WAIT else 0):
+                for _ in islice(joins, each if number > WAIT else 0):
                     pass
         return ahead
 

@@ -1,13 +1,14 @@
 """Micro-kernels on matrix registers whose numbers are digits: the sums of three levels, joined to floats.
 
 A register of rows by one or two of columns has the sums of all levels in registers; one of A and one of B
-serve all products, of which each takes one digit of the one before. Decides registers, the order of loads and
-products, and what becomes of inf and NaN; must not know matrices, threads or epilogues.
+serve all products, of which each takes one digit of the one before. The sums of a column are joined while the
+last step of the next one is multiplied. Decides registers, the order of loads, products and joins, and what
+becomes of inf and NaN; must not know matrices, threads or epilogues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.digits.special import define_special
@@ -30,6 +31,12 @@ PRODUCTS = ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))
 _HALF_BYTES = LEVELS * ACROSS * 1024
 SUM_BYTES = ACROSS * _HALF_BYTES
 """Room for the sums of all levels."""
+
+WAIT = 3
+"""Products between the stores of sums and what joins them."""
+
+_JOINED = 6
+"""Rows that are joined behind each of the further products of a column."""
 
 _LANES = 16
 _FLOATS, _INTS = vector_of("float", _LANES), vector_of("i32", _LANES)
@@ -78,75 +85,88 @@ class _Writer:
         a, b, steps, self.descriptor = f.params
         tile, scales = self._word(MatrixWords.TILE, "ptr"), self._word(MatrixWords.SCALES, "ptr")
         self.ahead = self._word(MatrixWords.AHEAD, "ptr")
-        self._sum(0, a, b, steps)
-        self._store(0)
+        halves = [(a, tile, scales)]
         if self.kernel.rows == ACROSS:
-            second = f.gep(a, self._word(MatrixWords.A_HALF), "i8")
-            self._sum(1, second, b, steps)
-            # While registers still multiply.
-            self._join(0, tile, scales, a)
-            self._store(1)
-            tile = f.gep(tile, self._word(MatrixWords.TILE_HALF), "i8")
-            scales = f.gep(scales, self._word(MatrixWords.SCALES_HALF), "i8")
-            a = second
-        self._join(self.kernel.rows - 1, tile, scales, a)
+            words = MatrixWords.A_HALF, MatrixWords.TILE_HALF, MatrixWords.SCALES_HALF
+            own, to, of_rows = (f.gep(p, self._word(w), "i8") for p, w in zip(halves[0], words, strict=True))
+            halves.append((own, to, of_rows))
+        joins: Iterator[None] = iter(())
+        for half, (own, to, of_rows) in enumerate(halves):
+            last = self._sum(half, own, b, steps)
+            matrix.stay_awake(f, _LANES)
+            for column in range(self.kernel.columns):
+                self._column(half, column, last, joins)
+                for _ in joins:
+                    pass
+                self._store(half, column)
+                joins = self._joins(half, column, to, of_rows)
+        for _ in joins:
+            pass
+        finite = self._word(MatrixWords.A_FINITE)
+        with f.when(f.icmp("ne", finite, int_(0))):
+            for own, to, _ in halves:
+                f.call(self.special, "void", to, f.gep(own, finite, "i8"), b, steps, self.descriptor)
         f.ret()
         f.finish()
 
     def _word(self, word: MatrixWords, type_: str = "i64") -> V:
         return self.f.word(self.descriptor, word, type_)
 
-    def _sum(self, half: int, a: V, b: V, steps: V) -> None:
-        """Sum all runs of one register of rows."""
+    def _sum(self, half: int, a: V, b: V, steps: V) -> tuple[V, V]:
+        """Sum all runs of one register of rows but for the last step; returns where that has A and B."""
         f, kernel = self.f, self.kernel
         for register in range(LEVELS * kernel.columns):
             matrix.zero(f, self.by, register)
-        carried = [b, self.ahead]
-        entries = self._word(MatrixWords.ENTRIES)
-        with f.loop(int_(0), f.smax(entries, int_(1)), 1, carried) as entry:
+        entries = f.smax(self._word(MatrixWords.ENTRIES), int_(1))
+        with f.loop(int_(0), entries, 1, [a, b, self.ahead]) as entry:
             listed = f.icmp("ne", self._word(MatrixWords.ENTRIES), int_(0))
             none = f.gep(self.descriptor, int_(MatrixWords.ENTRIES), "i64")
             table = f.select(listed, self._word(MatrixWords.TABLE, "ptr"), none)
             first = f.gep(a, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
-            row, low, b_step = (
-                self._word(w) for w in (MatrixWords.A_ROW, MatrixWords.A_LOW, MatrixWords.B_STEP)
-            )
-            step = self._word(MatrixWords.A_STEP)
-            with f.loop(f.sub(int_(0), steps), int_(0), 1, [first, *entry.carried]) as each:
+            b_step, step = self._word(MatrixWords.B_STEP), self._word(MatrixWords.A_STEP)
+            final = f.icmp("eq", f.add(entry.index, int_(1)), entries)
+            end = f.select(final, int_(-1), int_(0))
+            with f.loop(f.sub(int_(0), steps), end, 1, [first, *entry.carried[1:]]) as each:
                 one, two, self.ahead = (hidden(f, pointer) for pointer in each.carried)
-                matrix.stay_awake(f, self.shape.tile.row_bytes // 4)
-                self._step(half, one, two, row, low)
+                matrix.stay_awake(f, _LANES)
+                for column in range(kernel.columns):
+                    self._column(half, column, (one, two), iter(()))
                 each.next(f.gep(one, step, "i8"), f.gep(two, b_step, "i8"), self.ahead)
-            entry.next(*each.carried[1:])
-        self.ahead = entry.carried[1]
+            entry.next(*each.carried)
+        one, two, self.ahead = entry.carried
+        return one, two
 
-    def _sums(self, half: int) -> V:
-        return self.f.gep(self._word(MatrixWords.SPARE, "ptr"), int_(half * _HALF_BYTES), "i8")
-
-    def _store(self, half: int) -> None:
-        """Store the sums of all levels."""
+    def _store(self, half: int, column: int) -> None:
+        """Store a column's sums of all levels."""
         f = self.f
-        for register in range(LEVELS * self.kernel.columns):
-            at = f.gep(self._sums(half), int_(register * self.shape.register_bytes), "i8")
-            matrix.store(f, self.by, register, at, int_(self.shape.tile.row_bytes))
+        for level in range(LEVELS):
+            register = level * self.kernel.columns + column
+            matrix.store(f, self.by, register, self._sums(half, register), int_(self.shape.tile.row_bytes))
 
-    def _step(self, half: int, a: V, b: V, row: V, low: V) -> None:
-        """All products of a step; among them loads of what is not there yet, and what is asked for."""
-        f, columns, row_bytes = self.f, self.kernel.columns, int_(self.shape.tile.row_bytes)
+    def _sums(self, half: int, register: int) -> V:
+        at = half * _HALF_BYTES + register * self.shape.register_bytes
+        return self.f.gep(self._word(MatrixWords.SPARE, "ptr"), int_(at), "i8")
+
+    def _column(self, half: int, column: int, at: tuple[V, V], joins: Iterator[None]) -> None:
+        """All products of a column in a step, among them loads, what is asked for, and joins."""
+        f, columns, (a, b) = self.f, self.kernel.columns, at
+        row, low = self._word(MatrixWords.A_ROW), self._word(MatrixWords.A_LOW)
         digits = [a, f.gep(a, low, "i8")]
         digits.append(f.gep(digits[1], low, "i8"))
-        for column in range(columns):
-            held = -1, -1
-            for number, (of_a, of_b) in enumerate(PRODUCTS, (half * columns + column) * len(PRODUCTS)):
-                if of_a != held[0]:
-                    matrix.load(f, self.by, _A, digits[of_a], row)
-                if of_b != held[1]:
-                    at = (of_b * columns + column) * self.shape.register_bytes
-                    matrix.load(f, self.by, _B, f.gep(b, int_(at), "i8"), row_bytes)
-                matrix.add_product(f, self.by, (of_a + of_b) * columns + column, _A, _B)
-                held = of_a, of_b
-                for _ in range(self._asks(number), self._asks(number + 1)):
-                    self._ask()
+        held = -1, -1
+        before = (half * columns + column) * len(PRODUCTS)
+        for number, (of_a, of_b) in enumerate(PRODUCTS):
+            if of_a != held[0]:
+                matrix.load(f, self.by, _A, digits[of_a], row)
+            if of_b != held[1]:
+                place = (of_b * columns + column) * self.shape.register_bytes
+                matrix.load(f, self.by, _B, f.gep(b, int_(place), "i8"), int_(self.shape.tile.row_bytes))
+            matrix.add_product(f, self.by, (of_a + of_b) * columns + column, _A, _B)
+            held = of_a, of_b
+            for _ in range(self._asks(before + number), self._asks(before + number + 1)):
+                self._ask()
+            if number >= WAIT:
+                next(joins, None)
 
     def _asks(self, number: int) -> int:
         """How often is asked before that product of a step of all rows and columns."""
@@ -164,30 +184,23 @@ class _Writer:
             line.next(f.gep(at, int_(CACHE_LINE), "i8"))
         (self.ahead,) = line.carried
 
-    def _join(self, half: int, tile: V, scales: V, a: V) -> None:
-        """Add the levels of each row, times its scale and those of columns, and what is not finite."""
-        f, columns = self.f, self.kernel.columns
-        pitch, of_columns = (
-            self._word(MatrixWords.TILE_ROW),
-            self._word(MatrixWords.COLUMN_SCALES, "ptr"),
-        )
-        by_column = [f.load(f.gep(of_columns, int_(c * _LANES), "float"), _FLOATS) for c in range(columns)]
-        apart = self._word(MatrixWords.SCALE_ROW)
-        carried = [self._sums(half), tile, scales]
-        with f.loop(int_(0), self._word(MatrixWords.ROWS), 1, carried) as row:
-            sums, to, own = row.carried
-            scale = f.splat(f.load(own, "float"), _LANES)
-            for column in range(columns):
-                at = f.gep(sums, int_(column * self.shape.register_bytes), "i8")
-                total = joined(f, at, columns * self.shape.register_bytes)
-                scaled = f.binary("fmul", f.binary("fmul", total, by_column[column]), scale)
-                f.store(scaled, f.gep(to, int_(column * _LANES), "float"))
-            sums = f.gep(sums, int_(self.shape.tile.row_bytes), "i8")
-            row.next(sums, f.gep(to, pitch, "i8"), f.gep(own, apart, "i8"))
-        finite = self._word(MatrixWords.A_FINITE)
-        with f.when(f.icmp("ne", finite, int_(0))):
-            _, b, steps, _ = f.params
-            f.call(self.special, "void", tile, f.gep(a, finite, "i8"), b, steps, self.descriptor)
+    def _joins(self, half: int, column: int, tile: V, scales: V) -> Iterator[None]:
+        """Add the levels of a column, times the scales of its rows and its own, some rows after the other."""
+        f, rows = self.f, self._word(MatrixWords.ROWS)
+        of_columns = self._word(MatrixWords.COLUMN_SCALES, "ptr")
+        by_column = f.load(f.gep(of_columns, int_(column * _LANES), "float"), _FLOATS)
+        pitch, apart = self._word(MatrixWords.TILE_ROW), self._word(MatrixWords.SCALE_ROW)
+        carried = [self._sums(half, column), f.gep(tile, int_(column * _LANES), "float"), scales]
+        for begin in range(0, self.shape.tile.rows, _JOINED):
+            with f.loop(int_(begin), f.smin(rows, int_(begin + _JOINED)), 1, carried) as row:
+                sums, to, own = row.carried
+                total = joined(f, sums, self.kernel.columns * self.shape.register_bytes)
+                scale = f.splat(f.load(own, "float"), _LANES)
+                f.store(f.binary("fmul", f.binary("fmul", total, by_column), scale), to)
+                sums = f.gep(sums, int_(self.shape.tile.row_bytes), "i8")
+                row.next(sums, f.gep(to, pitch, "i8"), f.gep(own, apart, "i8"))
+            carried = row.carried
+            yield
 
 
 def joined(f: Function, sums: V, apart: int) -> V:
