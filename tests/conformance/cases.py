@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import ml_dtypes
 import numpy as np
 import onnx
 
+from sardonyx.base import dtype as dt
 from tests.conformance.extra import extra_cases
 from tests.conformance.shipped import shipped_cases
 from tests.conformance.stored import stored
@@ -132,7 +134,21 @@ def _case(raw: Any) -> Case:
         for inputs, outputs in raw.data_sets
     )
     operators = tuple(dict.fromkeys([_operator_of(raw), *(node.op_type for node in graph.node)]))
+    if raw.name.startswith("test_cast"):
+        for feeds, (cast,) in sets:
+            first = next(iter(feeds))
+            feeds[first] = _in_range(feeds[first], cast)
     return Case(raw.name, raw.model.SerializeToString(), operators, sets)
+
+
+def _in_range(x: np.ndarray, cast: np.ndarray) -> np.ndarray:
+    """x, with 0 for what a cast of floats to integers leaves undefined, in `cast` too."""
+    if not (dt.by_numpy(x.dtype).is_float and dt.by_numpy(cast.dtype).is_int):
+        return x
+    limits = ml_dtypes.iinfo(cast.dtype)
+    beyond = ~((x.astype(np.float64) > limits.min - 1) & (x.astype(np.float64) < limits.max + 1))
+    cast[beyond] = 0
+    return np.where(beyond, np.zeros_like(x), x)
 
 
 def _operator_of(raw: Any) -> str:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import ml_dtypes
 import numpy as np
 import onnx
 
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 def stored(make: Callable[[], T], folder: Path = FOLDER) -> T:
-    """What `make` gives: from the folder if it was made with this onnx, this numpy and these test files.
+    """What `make` gives: from the folder if it was made with these onnx, numpy, ml_dtypes and test files.
 
     Of processes that begin together one makes it, and the others wait.
     """
@@ -70,6 +71,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _key() -> str:
     package = Path(onnx.__file__)
-    facts = [onnx.__version__, np.__version__, str(package), str(package.stat().st_mtime_ns)]
+    versions = [library.__version__ for library in (onnx, np, ml_dtypes)]
+    facts = [*versions, str(package), str(package.stat().st_mtime_ns)]
     sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     return hashlib.sha256(b"\0".join([*map(str.encode, facts), *sources])).hexdigest()[:32]
