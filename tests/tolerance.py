@@ -47,6 +47,10 @@ SEVEN_BOUNDS = {1: 3e-6, 2: 1e-5}
 SHORT_BOUND = 1e-5
 # Of a product by matrix registers: rms of the errors, as a part of that of the result.
 MATRIX_BOUNDS = {"bf16": 5e-3, "bf16x3": 1e-5, "bf16x6": 1e-6, "s8x6": 1e-6}
+# Of an output of a real model in bf16: rms of what it is apart from fp32, as a part of that of the output.
+BFLOAT16_MODEL_BOUND = 5e-2
+# Of one that is a wave of sound: phases drift, which the rms sees and an ear does not.
+BFLOAT16_WAVE_BOUND = 2e-1
 # A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
 POINT_BOUND = 255 * REAL_MODEL_BOUND
 # How much nearer than this a point lies to its border is chance: what single roundings of float32 are worth.
@@ -129,6 +133,19 @@ def difference_of_models(actual: Array, expected: Array) -> str | None:
     if apart <= REAL_MODEL_BOUND * largest:
         return None
     return f"off by {apart / largest if largest else math.inf:.2e} of the largest value {largest:.4g}"
+
+
+def difference_of_rounded_models(
+    actual: Array, expected: Array, most: float = BFLOAT16_MODEL_BOUND
+) -> str | None:
+    """What is wrong with the output of a real model in bf16, beside that in fp32; other types are equal."""
+    if expected.dtype.kind != "f" or (actual.dtype, actual.shape) != (expected.dtype, expected.shape):
+        return difference(actual, expected)
+    a, e = actual.astype(np.float64), expected.astype(np.float64)
+    error, size = (float(np.sqrt(np.mean(x**2))) for x in (a - e, e))
+    return (
+        None if error <= most * size else f"rms of what it is apart is {error:.2e}, of the output {size:.2e}"
+    )
 
 
 def difference_of_transforms(actual: Array, exact: Array, points: int) -> str | None:

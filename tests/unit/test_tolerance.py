@@ -6,7 +6,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.tolerance import assert_close, difference, difference_of_models, worse_than_peer
+from tests.tolerance import (
+    assert_close,
+    difference,
+    difference_of_models,
+    difference_of_rounded_models,
+    worse_than_peer,
+)
 
 
 def test_longer_sums_may_drift_further() -> None:
@@ -43,6 +49,16 @@ def test_models_are_judged_by_their_largest_value() -> None:
     right = np.array([100.0, 0.0], np.float32)
     assert difference_of_models(right + np.float32(0.009), right) is None
     assert difference_of_models(right + np.float32(0.02), right) is not None
+
+
+def test_rounded_models_are_judged_by_all_their_values() -> None:
+    right = np.ones(1000, np.float32)
+    one_off, all_off, lost = right.copy(), right * np.float32(1.06), right.copy()
+    one_off[3], lost[3] = 0.5, np.nan
+    assert difference_of_rounded_models(one_off, right) is None
+    assert difference_of_rounded_models(all_off, right) is not None
+    assert difference_of_rounded_models(lost, right) is not None
+    assert difference_of_rounded_models(np.array([1, 2]), np.array([1, 3])) is not None
 
 
 def test_a_result_may_be_as_far_off_as_the_peers() -> None:
