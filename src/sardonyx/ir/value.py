@@ -18,7 +18,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
-from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
+from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold
 from sardonyx.ir.intern import Table, const_key, freeze
 from sardonyx.ir.premise import MOST_AXES, assume_sizes, broadcast_shape, must_equal
 from sardonyx.ir.prims import PRIMS, Kind
@@ -465,7 +465,8 @@ def iota(shape: Sequence[Dim], axis: int, dtype: DType) -> Value:
     if dtype.is_half:
         return iota(shape, axis, dt.F32).cast(dtype)
     shape = tuple(shape)
-    if known(shape) and isinstance(n := dims.product(shape), int) and n <= SYMBOLIC_LIMIT:
+    valid = all(isinstance(size, int) and size >= 0 for size in shape)
+    if valid and isinstance(n := dims.product(shape), int) and n <= SYMBOLIC_LIMIT:
         return const(
             np.ascontiguousarray(PRIMS["iota"].run([], {"shape": shape, "axis": axis, "dtype": dtype}))
         )

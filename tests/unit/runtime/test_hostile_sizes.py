@@ -147,6 +147,22 @@ def test_impossible_sizes(case: Case) -> None:
     check(case)
 
 
+def test_a_fixed_window_larger_than_what_it_slides_over() -> None:
+    subject = session(
+        "(float[1, 1, 3, 3] x) => (float y, int64 i) { y, i = MaxPool<kernel_shape = [2, 5]>(x) }"
+    )
+    with pytest.raises(Fail, match="negative"):
+        subject.run(None, {"x": floats(1, 1, 3, 3)})
+
+
+def test_quantised_windows_without_pixels(rng: np.random.Generator) -> None:
+    """A sum of nothing is 0, whatever groups its channels have."""
+    text = "(uint8[1, 16, H, W] x, int8[16, 8, K, L] w) => (int32 y) { y = ConvInteger<group = 2>(x, w) }"
+    feeds = {"x": rng.integers(0, 256, (1, 16, 3, 4)).astype(np.uint8), "w": np.zeros((16, 8, 0, 2), np.int8)}
+    (y,) = session(text).run(None, feeds)
+    assert not y.any()
+
+
 @pytest.mark.parametrize("size", [BIG, FAR, 2**63 - 1])
 def test_huge_declared_sizes(size: int) -> None:
     """An input that nobody can feed; the sizes computed from it may overflow."""

@@ -46,7 +46,7 @@ def conv_steps(w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[in
 
 def used_outputs(w: np.ndarray, group: int, used: int) -> np.ndarray:
     """The first `used` outputs of each group of w[OC, ...]."""
-    return w.reshape(group, -1, *w.shape[1:])[:, :used].reshape(group * used, *w.shape[1:])
+    return w.reshape(group, len(w) // group, *w.shape[1:])[:, :used].reshape(group * used, *w.shape[1:])
 
 
 def _shares(inputs: int, start: int, block: int) -> list[int]:
