@@ -145,7 +145,7 @@ def _in_range(x: np.ndarray, cast: np.ndarray) -> np.ndarray:
     """x, with 0 for what a cast of floats to integers leaves undefined, in `cast` too."""
     if not (dt.by_numpy(x.dtype).is_float and dt.by_numpy(cast.dtype).is_int):
         return x
-    limits = ml_dtypes.iinfo(cast.dtype)
+    limits = ml_dtypes.iinfo(cast.dtype)  # type: ignore[no-untyped-call]
     beyond = ~((x.astype(np.float64) > limits.min - 1) & (x.astype(np.float64) < limits.max + 1))
     cast[beyond] = 0
     return np.where(beyond, np.zeros_like(x), x)
