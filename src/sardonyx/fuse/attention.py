@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import replace
+from sardonyx.fuse.chains import Readers, joined
 from sardonyx.fuse.legal import can_fail
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Group
@@ -24,25 +24,11 @@ _MOST_AXES = 4
 def with_attention(graph: Graph, groups: Sequence[Group], places: Mapping[int, Place]) -> list[Group]:
     """The groups with three of them as one where they are attention."""
     finder = _Finder(graph, groups, places)
-    found = {parts[2]: parts for group in groups if (parts := finder.parts(group)) is not None}
-    gone = {group for parts in found.values() for group in parts[:2]}
-    return [
-        replace(group, kind="attention", parts=found[group]) if group in found else group
-        for group in groups
-        if group not in gone
-    ]
+    return joined(groups, [parts for group in groups if (parts := finder.parts(group))], "attention")
 
 
-class _Finder:
+class _Finder(Readers):
     """Looks at groups and at who reads their values."""
-
-    def __init__(self, graph: Graph, groups: Sequence[Group], places: Mapping[int, Place]) -> None:
-        self.places = places
-        self.uses = graph.uses()
-        self.values = {value.id: value for value in graph.order()}
-        self.by_root = {group.root.id: group for group in groups}
-        outputs = (value for _, value in graph.outputs)
-        self.read = {value.id for value in (*outputs, *(size.value for size in graph.data_sizes.values()))}
 
     def parts(self, mixed: Group) -> tuple[Group, Group, Group] | None:
         """The three groups whose last one this is; None if they are not attention."""
@@ -66,7 +52,7 @@ class _Finder:
             and group.reduced == (root.rank - 1,)
             and root.dtype is dt.F32
             and _same_shape(root, mixed.root, root.rank - 1)
-            and self._is_private(root)
+            and self.is_private(root)
             and self.uses[root.id] == [mixed.root]
             and not any(map(can_fail, inside))
         )
@@ -74,7 +60,7 @@ class _Finder:
     def _is_passed(self, scores: Group, shares: Group) -> bool:
         """Whether scores are read by nothing but maps and reductions over rows, at their own place."""
         root = scores.root
-        if not self._is_private(root) or not _same_shape(root, shares.root, root.rank):
+        if not self.is_private(root) or not _same_shape(root, shares.root, root.rank):
             return False
         if any(can_fail(self.values[n]) for n in scores.inlined):
             return False
@@ -89,12 +75,6 @@ class _Finder:
                     seen.add(user.id)
                     left.append(user)
         return True
-
-    def _is_private(self, value: Value) -> bool:
-        """Whether its memory is nobody else's; that of a body's output may be an arena too."""
-        place = self.places.get(value.id)
-        own = place is not None and place.storage.kind == "arena" and place.offset == 0
-        return own and place is not None and place.storage.size == value.size and value.id not in self.read
 
     def _stored_arguments(self, group: Group) -> list[Value]:
         """What a group reads from memory."""

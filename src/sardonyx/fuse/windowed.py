@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import replace
+from sardonyx.fuse.chains import Readers, joined
 from sardonyx.fuse.legal import can_fail
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Group
@@ -22,25 +22,11 @@ _LINES_AND_PIXELS = 2, 3
 def with_windowed(graph: Graph, groups: Sequence[Group], places: Mapping[int, Place]) -> list[Group]:
     """The groups with a convolution, its pad and what slides windows over it as one."""
     finder = _Finder(graph, groups, places)
-    found = {group: parts for group in groups if (parts := finder.parts(group))}
-    gone = {part for parts in found.values() for part in parts[:-1]}
-    return [
-        replace(group, kind="windowed", parts=found[group]) if group in found else group
-        for group in groups
-        if group not in gone
-    ]
+    return joined(groups, [parts for group in groups if (parts := finder.parts(group))], "windowed")
 
 
-class _Finder:
+class _Finder(Readers):
     """Looks at groups and at who reads their values."""
-
-    def __init__(self, graph: Graph, groups: Sequence[Group], places: Mapping[int, Place]) -> None:
-        self.places = places
-        self.uses = graph.uses()
-        self.values = {value.id: value for value in graph.order()}
-        self.by_root = {group.root.id: group for group in groups}
-        outputs = (value for _, value in graph.outputs)
-        self.read = {value.id for value in (*outputs, *(size.value for size in graph.data_sizes.values()))}
 
     def parts(self, last: Group) -> tuple[Group, ...]:
         """The convolution, its pad if it has one, and this group; nothing if they are not that."""
@@ -55,7 +41,7 @@ class _Finder:
         if window.attrs["axes"] != _LINES_AND_PIXELS:
             return ()
         around = self.by_root.get(window.args[0].id)
-        if around is None or not self._is_private(around.root, window):
+        if around is None or not self.is_private(around.root) or self.uses[around.root.id] != [window]:
             return ()
         if around.kind == "contract":
             return (around, last) if _is_convolution(around) else ()
@@ -66,13 +52,6 @@ class _Finder:
             return ()
         held = self.places[around.root.id].storage
         return (first, around, last) if first.place and first.place.storage is held else ()
-
-    def _is_private(self, value: Value, reader: Value) -> bool:
-        """Whether its memory is nobody else's, and one value alone reads it."""
-        place = self.places.get(value.id)
-        own = place is not None and place.storage.kind == "arena" and place.offset == 0
-        whole = own and place is not None and place.storage.size == value.size
-        return whole and value.id not in self.read and self.uses[value.id] == [reader]
 
 
 def _is_convolution(group: Group) -> bool:
