@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.ir.place import Place, Storage, contiguous_strides
-from sardonyx.ir.value import const, make, placeholder
 from sardonyx.kernels.convolution.abreast import Abreast, chosen, in_steps, lie_abreast
 from sardonyx.targets.x86_64 import isa
+from tests.unit.kernels.convolution import plain_input
 
 TILE = next(tile for tile in isa.V4.matrices if tile.operand == "fixed24")
 AMX = isa.with_features(isa.V4, TILE.features)
 
 
 def name_of(
-    shape: tuple[int, int, int, int],
-    precision: str = "fp32",
-    number: float = 0.3,
-    *,
-    last: int = 1,
-    **attributes: object,
+    shape: tuple[int, int, int, int], precision: str = "fp32", number: float = 0.3, **how: Any
 ) -> str | None:
-    """The tile that serves a convolution with these weights, whose pixels are `last` elements apart."""
-    outputs, channels, *_ = shape
-    x = placeholder("x", dt.F32, (1, channels, 40, 40))
-    at = {"strides": (2, 2), "dilations": (1, 1), "group": 1, **attributes}
-    weights = const(np.full(shape, number, np.float32))
-    anchor = make("conv_blocked", (x, weights), at, dt.F32, (1, -(-outputs // 16), 18, 18, 16))
-    strides = (*contiguous_strides(x.shape)[:3], last)
-    place = Place(Storage("arena", dt.F32, x.size), 0, strides)
-    tile = chosen(anchor, place, Goal(AMX, Policy(precision)))
-    return tile.name if tile else None
+    goal = Goal(AMX, Policy(precision))
+    return plain_input.name_of(chosen, goal, shape, number, pixels=40, strides=(2, 2), **how)
 
 
 @pytest.mark.parametrize("shape", [(64, 3, 7, 7), (96, 3, 11, 11), (24, 12, 3, 3), (32, 16, 5, 5)])

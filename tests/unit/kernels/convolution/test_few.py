@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.ir.place import Place, Storage, contiguous_strides
-from sardonyx.ir.value import const, make, placeholder
 from sardonyx.kernels.convolution.few import beside, chosen, cut_row
 from sardonyx.kernels.convolution.pack import pack_plain_matrix_weights
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.targets.x86_64 import isa
+from tests.unit.kernels.convolution import plain_input
 from tests.unit.llvm.registers import widened
 
 TILE = isa.V4.matrices[0]
@@ -21,23 +21,10 @@ AMX = isa.with_features(isa.V4, TILE.features)
 
 
 def name_of(
-    shape: tuple[int, int, int, int],
-    precision: str = "bf16",
-    number: float = 0.3,
-    *,
-    last: int = 1,
-    **attributes: object,
+    shape: tuple[int, int, int, int], precision: str = "bf16", number: float = 0.3, **how: Any
 ) -> str | None:
-    """The tile that serves a convolution with these weights, whose pixels are `last` elements apart."""
-    outputs, channels, *_ = shape
-    x = placeholder("x", dt.F32, (1, channels, 20, 20))
-    at = {"strides": (1, 1), "dilations": (1, 1), "group": 1, **attributes}
-    weights = const(np.full(shape, number, np.float32))
-    anchor = make("conv_blocked", (x, weights), at, dt.F32, (1, -(-outputs // 16), 18, 18, 16))
-    strides = (*contiguous_strides(x.shape)[:3], last)
-    place = Place(Storage("arena", dt.F32, x.size), 0, strides)
-    tile = chosen(anchor, place, Goal(AMX, Policy(precision)))
-    return tile.name if tile else None
+    goal = Goal(AMX, Policy(precision))
+    return plain_input.name_of(chosen, goal, shape, number, pixels=20, **how)
 
 
 @pytest.mark.parametrize(
