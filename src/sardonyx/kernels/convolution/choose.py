@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
@@ -43,7 +45,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     if anchor.dtype is not dt.F32 or laid_out or w.data is None or goal.policy.winograd in ("f2", "f4"):
         return None
-    tiles = [goal.find_matrix("f32", everywhere=True), _digits(anchor, goal)]
+    tiles = [goal.find_matrix(operand, everywhere=True) for operand in ("f32", "fixed24")]
     serving = [tile for tile in tiles if tile and _serves(tile, anchor, goal)]
     tile = min(serving, key=lambda tile: cycles_of(anchor, tile, goal), default=None)
     if tile is None:
@@ -53,16 +55,6 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         if on_vectors < _GAIN * cycles_of(anchor, tile, goal):
             return None
     return tile if x.dtype is dt.BF16 or have_parts(w.data) else None
-
-
-def _digits(anchor: Value, goal: Goal) -> MatrixTile | None:
-    """The tile of digits, if weights have them."""
-    x, w = anchor.args
-    tile = goal.find_matrix("fixed24")
-    if tile is None or x.dtype is not dt.F32 or is_signal(x):
-        return None
-    assert w.data is not None
-    return tile if have_digits(w.data.reshape(len(w.data), -1).T) else None
 
 
 def is_signal(x: Value) -> bool:
@@ -93,7 +85,15 @@ def _serves(tile: MatrixTile, anchor: Value, goal: Goal) -> bool:
     if _tile_bytes(anchor, MatrixShape(tile)) > band_bytes(goal.target) // 2:
         return False
     # Two lines of one pixel are all that a tile holds then; transforms along the lines take less.
-    return not (taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32)
+    if taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32:
+        return False
+    return tile.operand != "fixed24" or _multiplies_digits(x, w.data)
+
+
+def _multiplies_digits(x: Value, weights: np.ndarray) -> bool:
+    """Whether input and weights are served by digits."""
+    floats = x.dtype is dt.F32 and not is_signal(x)
+    return floats and have_digits(weights.reshape(len(weights), -1).T)
 
 
 def cycles_of(anchor: Value, tile: MatrixTile, goal: Goal) -> float:
