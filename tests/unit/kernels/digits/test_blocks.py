@@ -44,7 +44,7 @@ def values(planes: Array, scales: Array) -> Array:
 
 
 @pytest.mark.parametrize(("pixels", "channels", "apart"), [(1, 16, 1), (37, 70, 1), (16, 128, 2), (5, 49, 3)])
-@pytest.mark.parametrize("size", [1.0, 1e-28, 3.4e38])
+@pytest.mark.parametrize("size", [1.0, 1.5e-31, 3.4e38])
 def test_pixels(pixels: int, channels: int, apart: int, size: float, rng: np.random.Generator) -> None:
     x = (rng.uniform(-1, 1, (pixels, channels)) * 0.9 ** rng.integers(0, 9, (pixels, 1)) * size).astype(
         np.float32
