@@ -114,9 +114,7 @@ class Conv(IntEnum):
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
     tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
     pixel of the band, if digits are multiplied. PANELS, if not 0, are all that is computed of
-    each group, from FIRST_PANEL on. NORM, if not null, is what blocks of channels are scaled by and shifted
-    by, a vector each, before digits are made of them, and NORM_LOW the bits of what they then are at least;
-    windows have one tap, and there is one group.
+    each group, from FIRST_PANEL on.
     """
 
     X = 0
@@ -166,9 +164,7 @@ class Conv(IntEnum):
     PANELS = 44
     AGAIN = 45
     AGAIN_STEPS = 46
-    NORM = 47
-    NORM_LOW = 48
-    EPILOGUE_WORDS = 49
+    EPILOGUE_WORDS = 47
 
 
 class Windowed(IntEnum):

@@ -225,6 +225,19 @@ def blockwise_ir(bits: int, goal: Goal) -> str:
     return _beside(define_blockwise, f"blockwise{bits}", goal, bits)
 
 
+def outliers() -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_outliers_i8pairs`, which needs those of `contraction`, by name."""
+    return {"outliers": Shared(outliers_ir)}
+
+
+@cache
+def outliers_ir(goal: Goal) -> str:
+    """The text of `outliers`."""
+    from sardonyx.kernels.outliers.walk import define_outliers
+
+    return _beside(lambda module, goal, _: define_outliers(module, goal), "outliers", goal, 0)
+
+
 def points(bits: int, tile: RegisterTile) -> Mapping[str, Shared]:
     """The module with `sdx_gemm_points{bits}_f32`, which needs those of `contraction`, by name.
 
@@ -266,9 +279,6 @@ def digits_ir(tile: MatrixTile, goal: Goal) -> str:
         for careful in (False, True):
             for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
                 cut(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
-            define_cut_blocks(
-                module, MatrixShape(tile), goal.target.channel_block, careful=careful, normed=True
-            )
 
     return _beside(define, "digits", goal, tile)
 

@@ -9,6 +9,7 @@ not know the graph.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ _MOST_ROWS = 1 / 8
 _MOST_SUMS, _FEW_SUMS = 1 / 64, 64
 """The share of sums that may be too large; more than few are hardly ever in few rows."""
 
+_LEAST_COLUMNS, _MOST_INNER = 128, 1 << 14
+"""Sizes of products whose numbers may be looked at: some tiles of their rows fit into any L2."""
+
 _PART_BYTES = 1 << 18
 """About as many weights are looked at a time as stay in a cache of the CPU."""
 
@@ -43,9 +47,23 @@ class Parts:
 
 
 def shortest(w: Array, goal: Goal) -> Parts | None:
-    """The parts for the tile of bytes that adds the most products in 16 bits; None if there is none."""
+    """The parts for the tile of bytes that adds the most products in 16 bits; None if there is none.
+
+    All are kept where products look at what they multiply.
+    """
     tiles = [tile for operand in ("i8", IN_PAIRS) if (tile := goal.find_tile(operand))]
-    return next((found for tile in tiles if (found := parts(w, tile))), None)
+    found = next((found for tile in tiles if (found := parts(w, tile))), None)
+    return _whole(w) if found is None and serves_any(w, goal) else found
+
+
+def serves_any(w: Array, goal: Goal) -> bool:
+    """Whether weights [..., K, N] may be any for products in pairs, which then look at the other operand.
+
+    That takes as long as some columns. There are no batches of weights.
+    """
+    *batch, k, n = w.shape
+    fits_in = prod(batch) == 1 and k <= _MOST_INNER and n >= _LEAST_COLUMNS
+    return fits_in and goal.find_tile(IN_PAIRS) is not None
 
 
 def fits(w: Array, tile: RegisterTile) -> bool:
@@ -61,21 +79,26 @@ def fits(w: Array, tile: RegisterTile) -> bool:
 def parts(w: Array, tile: RegisterTile) -> Parts | None:
     """The parts for a tile; None if too many rows would have a rest. Without a limit w is kept as it is."""
     *batch, k, n = w.shape
-    whole = Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
     if not tile.limit or not w.size:
-        return whole
+        return _whole(w)
     most = max(_FEW_SUMS, _MOST_SUMS * w.size / (2 * tile.instruction.steps))
     excess = _excess(w.reshape(-1, k, n), tile, most)
     if excess is None:
         return None
     rows, numbers = np.unique(excess.row, return_inverse=True)
     if not rows.size:
-        return whole
+        return _whole(w)
     if rows.size > _MOST_ROWS * k:
         return None
     rest: Array = np.zeros((w.size // (k * n), rows.size, n), np.int16)
     rest[excess.sample, numbers, excess.column] = excess.amount
     return Parts(excess.taken_from(w), rows, rest.reshape(*batch, rows.size, n))
+
+
+def _whole(w: Array) -> Parts:
+    """All weights, without a rest."""
+    *batch, _, n = w.shape
+    return Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
 
 
 def both(w: Array, tile: RegisterTile) -> tuple[Array, Array]:

@@ -33,7 +33,7 @@ def define_gemm(module: Module, goal: Goal, operand: str) -> None:
     """Add `void @sdx_gemm_{operand}(ptr args, ptr ctx)`, and for floats `sdx_gemm_dynamic_*`."""
     shape = TileShape.of(goal, operand)
     for kind in (PACKED, DYNAMIC) if shape.is_float else (PACKED,):
-        _driver(module, shape, define_block(module, goal, shape, kind), kind)
+        define_driver(module, shape, define_block(module, goal, shape, kind), kind)
 
 
 def define_matrix(module: Module, goal: Goal, tile: MatrixTile) -> None:
@@ -44,32 +44,32 @@ def define_matrix(module: Module, goal: Goal, tile: MatrixTile) -> None:
     shape = replace(TileShape.of(goal, tile.operand), max_rows=MatrixShape(tile).rows)
     if tile.operand == "i8":
         block = define_byte_block(module, goal, tile)
-        _driver(module, shape, block, Weights(prefix(tile, made=False)), tile)
+        define_driver(module, shape, block, Weights(prefix(tile, made=False)), tile)
         return
     for made in (False, True):
         block = define_matrix_block(module, goal, tile, made=made)
-        _driver(module, shape, block, Weights(prefix(tile, made=made), made), tile)
+        define_driver(module, shape, block, Weights(prefix(tile, made=made), made), tile)
 
 
 def define_blockwise(module: Module, goal: Goal, bits: int) -> None:
     """Add `void @sdx_gemm_blockwise{bits}_f32(ptr args, ptr ctx)`."""
     shape, kind = TileShape.of(goal, "f32"), blockwise(bits)
     few = Few(define_few_block(module, goal, bits), most) if (most := most_rows(goal)) else None
-    _driver(module, shape, define_block(module, goal, shape, kind), kind, few=few)
+    define_driver(module, shape, define_block(module, goal, shape, kind), kind, few=few)
 
 
 def define_points(module: Module, goal: Goal, bits: int) -> None:
     """Add `void @sdx_gemm_points{bits}_f32(ptr args, ptr ctx)`, beside what `define_blockwise` adds."""
     shape = TileShape.of(goal, "f32")
     floats = define_block(module, goal, shape, blockwise(bits))
-    _driver(module, shape, define_point_block(module, goal, bits, floats), points(bits))
+    define_driver(module, shape, define_point_block(module, goal, bits, floats), points(bits))
 
 
 def define_blockwise_matrix(module: Module, goal: Goal, bits: int, tile: MatrixTile) -> None:
     """Add `void @sdx_gemm_{tile}_blockwise{bits}_f32(ptr args, ptr ctx)` to what `define_blockwise` adds."""
     shape = replace(TileShape.of(goal, tile.operand), max_rows=MatrixShape(tile).rows)
     kind = Weights(prefix(tile, made=True, bits=bits), made=True, bits=bits)
-    _driver(module, shape, define_level_matrix_block(module, goal, tile, bits), kind, tile)
+    define_driver(module, shape, define_level_matrix_block(module, goal, tile, bits), kind, tile)
 
 
 class Few(NamedTuple):
@@ -79,7 +79,7 @@ class Few(NamedTuple):
     most_rows: int
 
 
-def _driver(
+def define_driver(
     module: Module,
     shape: TileShape,
     block: str,
@@ -87,8 +87,9 @@ def _driver(
     tile: MatrixTile | None = None,
     few: Few | None = None,
 ) -> None:
-    """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
+    """Add `void @sdx_gemm_{kind}{operand}(ptr args, ptr ctx)`, each thread of which calls `block`.
 
+    The (batch, panel) or the (batch, row) space is cut into equal runs, one per thread.
     The registers of a `tile` are configured around them; a few rows are left to vectors if panels would be
     made for them alone, or if they are bytes. Each run makes what it needs of an operand, so only products of
     operands that are read as they are may be cut into more runs.
@@ -118,7 +119,7 @@ def _driver(
         work = f.mul(f.mul(f.mul(m, n), f.word(args, Gemm.K)), batch)
         each = f.select(by_rows, int_(2 * shape.max_rows), int_(1))
         most = f.binary("udiv", f.mul(batch, unit), each)
-        shares = Shares.of(f, ctx, threads, work, int_(0) if kind.made or tile else most)
+        shares = Shares.of(f, ctx, threads, work, int_(0) if kind.made or kind.lays_out or tile else most)
         if tile:
             rows = f.smin(m, int_(tile.rows))
             matrix.configure(f, tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), rows))

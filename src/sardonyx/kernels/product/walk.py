@@ -42,11 +42,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How B is given: packed, as any matrix, or in few bits; if `made`, panels are made in scratch."""
+    """How B is given: packed, as any matrix, or in few bits; if `made`, panels are made in scratch.
+
+    `lays_out` says that rows of A are.
+    """
 
     prefix: str = ""
     made: bool = False
     bits: int = 0
+    lays_out: bool = False
 
 
 PACKED, DYNAMIC = Weights(), Weights("dynamic_", made=True)

@@ -30,10 +30,7 @@ _MOST_CHANGED = 9e-6
 """By how much a column may change at most, of its length; independent roundings change it by 6.5e-6."""
 
 TWO_STREAMS = "amx-tile"
-"""The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for.
-
-Their third cache is hardly faster than memory.
-"""
+"""The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for."""
 
 _PART = 1 << 16
 """Numbers that stay in a cache of the CPU while they are looked at."""
@@ -57,15 +54,9 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
         return False
     if policy.short_weights == "auto":
         samples = isinstance(rows, int) or (a.rank == 2 and len(dims.symbols(rows)) < 2)
-        if not _leave(b.data.nbytes, goal) or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
+        if not goal.streams or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
             return False
     return is_near(b.data.reshape(b.data.shape[-2:]))
-
-
-def _leave(size: int, goal: Goal) -> bool:
-    """Whether weights of so many bytes do not stay in a cache that is fast enough, and may be kept twice."""
-    is_near = not goal.target.has(TWO_STREAMS) or size <= goal.target.l2_bytes
-    return goal.streams or not (goal.keeps_once or is_near)
 
 
 def _are_shorter(anchor: Value, goal: Goal) -> bool:

@@ -1,0 +1,149 @@
+"""Micro-kernels of a tile of rows as `rows` lays them out, times a panel of weights as unsigned bytes.
+
+Decides registers and addressing; must not know matrices, threads or epilogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.instruction import MultiplyAdd
+from sardonyx.kernels.outliers import rows as of_rows
+from sardonyx.kernels.outliers.rows import Facts
+from sardonyx.kernels.tiles.microkernel import hidden
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.products import add_products
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+_UNROLL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SumKernel:
+    """A register tile; the instructions multiply bytes, and numbers of 16 bits where rows are wide."""
+
+    shape: TileShape
+    rows: int
+    vectors: int
+    wide: MultiplyAdd
+
+    @property
+    def name(self) -> str:
+        """The symbol of the function."""
+        return f"outliers_sums_{self.rows}x{self.vectors}"
+
+
+def define_sums(module: Module, kernel: SumKernel) -> str:
+    """Add `void @name(ptr rows, ptr b, ptr totals, ptr tile, i64 steps, i64 pitch)` once; returns the name.
+
+    tile[r][c] is the sum over k of the numbers of row r times weights of column c less 128, rows `columns` of
+    the shape apart. TOTALS are the sums of columns of weights, i32.
+    """
+    if not module.has(kernel.name):
+        _Writer(module, kernel).write()
+    return kernel.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a step is multiplied: by what, and for each plane of rows what of weights."""
+
+    instruction: MultiplyAdd
+    planes: Sequence[Callable[[Function, V], V]]
+
+
+class _Writer:
+    def __init__(self, module: Module, kernel: SumKernel) -> None:
+        params = {"rows": "ptr", "b": "ptr", "totals": "ptr", "tile": "ptr", "steps": "i64", "pitch": "i64"}
+        self.f = Function(
+            module, kernel.name, list(params.items()), internal=True, attributes="nounwind noinline"
+        )
+        self.kernel, self.shape = kernel, kernel.shape
+        self.rows, self.b, self.totals, self.tile, self.steps, self.pitch = self.f.params
+        self.vector_bytes = self.shape.lanes * self.shape.element
+        self.step_bytes = kernel.vectors * self.vector_bytes
+
+    def write(self) -> None:
+        f, shape = self.f, self.shape
+        bytes_ = _Way(shape.instruction, (lambda f, x: x,))
+        wide = _Way(self.kernel.wide, (of_rows.even, of_rows.odd))
+        entries = f.word(self.rows, Facts.ENTRIES)
+        by_bytes, widely, done = (f.new_label(hint) for hint in ("bytes", "wide", "done"))
+        f.branch(f.icmp("sge", entries, int_(0)), by_bytes, widely)
+        f.start(by_bytes)
+        self._store(self._again(entries, bytes_, self._all(bytes_)))
+        f.jump(done)
+        f.start(widely)
+        self._store(self._all(wide))
+        f.jump(done)
+        f.start(done)
+        f.ret()
+        f.finish()
+
+    def _begun(self) -> list[V]:
+        """Sums with what the centre and the 128 of weights add."""
+        f, lanes = self.f, self.shape.lanes
+        centre = f.splat(f.word(self.rows, Facts.CENTRE, "i32"), lanes)
+        totals = [
+            f.mul(centre, f.load(f.gep(self.totals, int_(j * lanes), "i32"), self.shape.vector))
+            for j in range(self.kernel.vectors)
+        ]
+        terms = f.gep(self.rows, int_(of_rows.TERMS_AT), "i8")
+        own = [f.load(f.gep(terms, int_(r), "i32"), "i32") for r in range(self.kernel.rows)]
+        return [f.sub(total, f.splat(term, lanes)) for term in own for total in totals]
+
+    def _all(self, way: _Way) -> list[V]:
+        """The sums over all steps."""
+        f = self.f
+        stride = f.mul(self.pitch, int_(len(way.planes)))
+        one, three = hidden(f, stride), hidden(f, f.mul(stride, int_(3)))
+        places = [int_(0), one, f.mul(one, int_(2)), three, f.mul(one, int_(4))][: self.kernel.rows]
+        a = f.gep(self.rows, int_(of_rows.FACTS_BYTES), "i8")
+        whole = f.binary("and", self.steps, int_(-_UNROLL))
+        carried = [a, self.b, *self._begun()]
+        for low, high, count in ((int_(0), whole, _UNROLL), (whole, self.steps, 1)):
+            with f.loop(low, high, count, carried) as loop:
+                a, b, *sums = loop.carried
+                for step in range(count):
+                    planes = [f.gep(a, f.mul(self.pitch, int_(p)), "i8") for p in range(len(way.planes))]
+                    numbers = [
+                        [f.load(f.gep(f.gep(at, place, "i8"), int_(step), "i32"), "i32") for at in planes]
+                        for place in places
+                    ]
+                    sums = self._step(way, numbers, f.gep(b, int_(step * self.step_bytes), "i8"), sums)
+                loop.next(f.gep(a, int_(count), "i32"), f.gep(b, int_(count * self.step_bytes), "i8"), *sums)
+            carried = loop.carried
+        return carried[2:]
+
+    def _again(self, entries: V, way: _Way, sums: Sequence[V]) -> list[V]:
+        """The sums with those of entries."""
+        f = self.f
+        begin = of_rows.entries_at(f, self.rows, self.pitch)
+        with f.loop(int_(0), entries, 1, [begin, *sums]) as loop:
+            entry, *own = loop.carried
+            b = f.gep(self.b, f.mul(f.load(entry, "i64"), int_(self.step_bytes)), "i8")
+            at = f.gep(entry, int_(of_rows.ENTRY_ROWS_AT), "i8")
+            numbers = [[f.load(f.gep(at, int_(r), "i32"), "i32")] for r in range(self.kernel.rows)]
+            own = self._step(way, numbers, b, own)
+            loop.next(f.gep(entry, int_(of_rows.ENTRY_BYTES), "i8"), *own)
+        return loop.carried[1:]
+
+    def _step(self, way: _Way, numbers: Sequence[Sequence[V]], b: V, sums: Sequence[V]) -> list[V]:
+        f, vectors, sums = self.f, self.kernel.vectors, list(sums)
+        at = [f.gep(b, int_(j * self.vector_bytes), "i8") for j in range(vectors)]
+        for plane, part in enumerate(way.planes):
+            columns = [part(f, f.load(v, way.instruction.operands, self.vector_bytes)) for v in at]
+            for row, own in enumerate(numbers):
+                number = f.splat(own[plane], self.shape.lanes)
+                for j, column in enumerate(columns):
+                    index = row * vectors + j
+                    sums[index] = add_products(f, sums[index], column, number, way.instruction)
+        return sums
+
+    def _store(self, sums: Sequence[V]) -> None:
+        f = self.f
+        for index, value in enumerate(sums):
+            row, j = divmod(index, self.kernel.vectors)
+            at = row * self.shape.panel_row_bytes + j * self.vector_bytes
+            f.store(value, f.gep(self.tile, int_(at), "i8"), self.vector_bytes)
