@@ -114,7 +114,8 @@ class Conv(IntEnum):
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
     tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
     pixel of the band, if digits are multiplied. PANELS, if not 0, are all that is computed of
-    each group, from FIRST_PANEL on.
+    each group, from FIRST_PANEL on. KEPT, if not null, has two words for who calls once for some panels after
+    the other: whether the band of the call before serves, and whether it has what is infinite or NaN.
     """
 
     X = 0
@@ -164,7 +165,8 @@ class Conv(IntEnum):
     PANELS = 44
     AGAIN = 45
     AGAIN_STEPS = 46
-    EPILOGUE_WORDS = 47
+    KEPT = 47
+    EPILOGUE_WORDS = 48
 
 
 class Windowed(IntEnum):

@@ -160,6 +160,9 @@ class BandBlock(Block):
         half = f.binary("udiv", self.word[Conv.L2_BYTES], int_(2))
         are_far = f.icmp("sgt", f.mul(outputs, int_(shape.element)), half)
         known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
+        keeps = f.icmp("ne", self.word[Conv.KEPT], int_(0))
+        self.kept = f.select(keeps, f.word(self.args, Conv.KEPT, "ptr"), new_words(f, {}, 2))
+        known = f.binary("and", known, f.binary("xor", keeps, int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
         self.split_words = new_words(f, {}, self.split_word_count)
 
@@ -202,13 +205,21 @@ class BandBlock(Block):
         plane = f.mul(step, self.register_steps)
         self.descriptor.set({MatrixWords.A_STEP: step, MatrixWords.A_LOW: plane})
         self._tell_split(step, plane)
-        how = source, rows, self._width_of(outputs), phase_bytes
-        usual, *careful = self.split
-        special = self._split(usual, *how)
-        for function in careful:
-            with f.when(f.icmp("ne", special, int_(0))):
-                self._split(function, *how)
-        self.descriptor.set_finite(MatrixWords.A_FINITE, plane, special)
+        self._split_band(source, rows, self._width_of(outputs), phase_bytes)
+        self.descriptor.set_finite(MatrixWords.A_FINITE, plane, f.word(self.kept, 1))
+
+    def _split_band(self, *how: V) -> None:
+        """Split rows, unless those of the call before serve, and note whether any is special."""
+        f = self.f
+        is_all = f.icmp("sle", f.sub(self.s1, self.s0), self.tiles_per_block)
+        is_there = f.binary("and", is_all, f.icmp("ne", f.word(self.kept, 0), int_(0)))
+        with f.when(f.binary("xor", is_there, int_(1, "i1"))):
+            usual, *careful = self.split
+            special = self._split(usual, *how)
+            for function in careful:
+                with f.when(f.icmp("ne", special, int_(0))):
+                    self._split(function, *how)
+            set_word(f, self.kept, 1, special)
 
     def _tell_split(self, step: V, plane: V) -> None:
         """Set the words of the functions that split a phase of a row."""

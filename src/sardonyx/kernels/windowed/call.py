@@ -37,8 +37,7 @@ def windowed_call(
 ) -> tuple[NativeCall, Mapping[str, str]] | None:
     """The call, and by name the IR of the loop nest; None if one of the two cannot work on strips.
 
-    Matrix registers do not, because they would split the input anew for each panel, unless it is plain: of a
-    few channels.
+    Matrix registers do not where lines that strips have in common are multiplied with several taps.
     """
     strips = Strips.of(group, goal)
     if strips is None:
@@ -52,7 +51,8 @@ def windowed_call(
         return None
     head = convolve(own, {**places, first.root.id: inside})
     assert first.anchor is not None
-    if first.anchor.args[0].rank == last.root.rank and head.arithmetic != str(goal.tile("f32")):
+    on_matrix = head.arithmetic != str(goal.tile("f32"))
+    if on_matrix and first.anchor.args[0].rank == last.root.rank and not _splits_once(first, strips):
         return None
     one = convolution(head, end, strips.height, strips.width, between.storage)
     sample, block, line = nest.outer[:3]
@@ -60,11 +60,19 @@ def windowed_call(
     tail, ir = emissions.call(part)
     two = windows(tail, nest, between.storage)
     lines, blocks = (_only(tail.words, extent) for extent in (_LINES, _BLOCKS))
+    if on_matrix and tail.scratch_bytes != 0:
+        return None
     if one is None or two is None or lines is None or blocks is None or emissions.turns(tail):
         return None
     told: dict[int, Argument] = {Windowed.LINES_WORD: lines, Windowed.BLOCKS_WORD: blocks}
     call = _call(group, strips, (one, two), nest, told)
     return call, {tail.symbol: ir}
+
+
+def _splits_once(first: Group, strips: Strips) -> bool:
+    """Whether a convolution on matrix registers hardly splits and multiplies lines twice."""
+    assert first.anchor is not None
+    return strips.strip == strips.lines or all(n == 1 for n in first.anchor.args[1].shape[2:])
 
 
 def _only(words: Sequence[Argument], extent: Dim) -> int | None:

@@ -37,7 +37,7 @@ class _Windowed:
         self.of_first = f.gep(self.source, self.copied, "i64")
         shifts = f.mul(self.word[Windowed.FIRST_SHIFTS], int_(Shift.WORDS))
         self.of_second = f.gep(self.of_first, shifts, "i64")
-        self.alone = f.alloca("i64", Context.WORDS)
+        self.alone, self.kept, self.banded = (f.alloca("i64", count) for count in (Context.WORDS, 2, 1))
 
     def write(self) -> None:
         """Write all of it."""
@@ -46,6 +46,7 @@ class _Windowed:
             set_word(f, self.alone, number, f.word(self.ctx, number))
         set_word(f, self.alone, Context.TID, int_(0))
         set_word(f, self.alone, Context.NTHREADS, int_(1))
+        f.store(int_(-1), self.banded)
         strip = evenly(f, word[Windowed.LINES], word[Windowed.STRIP])
         strips = ceil_div(f, word[Windowed.LINES], strip)
         panels = ceil_div(f, word[Windowed.BLOCKS], word[Windowed.PANEL_BLOCKS])
@@ -57,13 +58,13 @@ class _Windowed:
                 sample = f.binary("udiv", index, strips)
                 line = f.mul(f.binary("urem", index, strips), strip)
                 lines = f.smin(strip, f.sub(word[Windowed.LINES], line))
-                self._strip(sample, line, lines, low, high)
+                self._strip(index, (sample, line, lines), low, high)
         f.ret()
         f.finish()
 
-    def _strip(self, sample: V, line: V, lines: V, low: V, high: V) -> None:
-        """So many lines of the result, from one on, of panels low to high."""
-        f, word = self.f, self.word
+    def _strip(self, strip: V, part: tuple[V, V, V], low: V, high: V) -> None:
+        """So many lines of a sample's result, from one on, of panels low to high."""
+        f, word, (sample, line, lines) = self.f, self.word, part
         top = f.sub(f.mul(line, word[Windowed.STEP]), word[Windowed.ABOVE])
         rows = f.add(f.mul(f.sub(lines, int_(1)), word[Windowed.STEP]), word[Windowed.REACH])
         begin = f.smin(f.smax(top, int_(0)), word[Windowed.HEIGHT])
@@ -84,11 +85,20 @@ class _Windowed:
             for index, value in own.items():
                 set_word(f, self.first, index, value)
             with f.when(f.icmp("sgt", count, int_(0))):
+                self._keep_band(strip)
                 f.call_pointer(f.word(self.args, Windowed.FIRST, "ptr"), self.first, self.alone)
             self._shift(self.second, self.of_second, Windowed.SECOND_SHIFTS, {**by, Shift.LINE: line})
             f.store(lines, f.gep(self.second, word[Windowed.LINES_WORD], "i64"), 8)
             f.store(f.sub(beyond, block), f.gep(self.second, word[Windowed.BLOCKS_WORD], "i64"), 8)
             f.call_pointer(f.word(self.args, Windowed.SECOND, "ptr"), self.second, self.alone)
+
+    def _keep_band(self, strip: V) -> None:
+        """Tell the convolution whether it has split the input of that strip."""
+        f = self.f
+        is_there = f.icmp("eq", f.load(self.banded, "i64", 8), strip)
+        set_word(f, self.kept, 0, f.convert("zext", is_there, "i64"))
+        set_word(f, self.first, Conv.KEPT, f.convert("ptrtoint", self.kept, "i64"))
+        f.store(strip, self.banded, 8)
 
     def _copy_words(self) -> None:
         """The words of both as they are for the first strip."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Conv, Shift, Windowed
 from sardonyx.kernels.call import Address, Entry, NativeCall
@@ -59,6 +60,17 @@ def test_digits_of_plain_input_work_on_strips() -> None:
     (call,) = (call for call, _ in native_calls(group, fusion.places, goal, emissions))
     assert call.symbol == "sdx_windowed"
     assert call.words[Windowed.FIRST] == Entry("sdx_conv_s8x6_plain_f32")
+
+
+@pytest.mark.parametrize("taps", [(1, 1), (3, 3)])
+def test_digits_of_blocks_work_on_strips_if_lines_are_not_multiplied_twice(taps: tuple[int, int]) -> None:
+    target = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
+    goal, emissions = Goal(replace(target, l2_bytes=1 << 20)), Emissions(target)
+    graph = graph_of(goal.target, "strides = [2,2]", shape=(1, 256, 40, 40), channels=256, taps=taps)
+    fusion, (group,) = windowed(graph)
+    first, *_ = (call for call, _ in native_calls(group, fusion.places, goal, emissions))
+    assert (first.symbol == "sdx_windowed") == (taps == (1, 1))
+    assert "tdpbssd" in first.arithmetic
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,11 @@ def test_strips_are_the_whole(case: str, target: Target, l2_bytes: int, rng: np.
         assert_close(got, exact, 64)
 
 
+DIGITS = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
+
+
 def test_strips_of_digits_are_the_whole(rng: np.random.Generator) -> None:
-    target = need(isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features}))
+    target = need(DIGITS)
     how, shape = "pads = [1,1,1,1], strides = [2,2]", (2, 3, 45, 41)
     graph = graph_of(target, how, shape, then=POOL, taps=(7, 7))
     assert windowed(graph)[1], "it is joined"
@@ -60,6 +63,24 @@ def test_strips_of_digits_are_the_whole(rng: np.random.Generator) -> None:
     (exact,) = run(graph, [feed])
     for (got,) in natives(graph, target, [feed], (1, 3)):
         assert_close(got, exact, 147)
+
+
+@pytest.mark.parametrize(
+    ("size", "how", "l2_bytes"),
+    [(9, "pads = [1,1,1,1]", 64 << 10), (30, "pads = [1,1,1,1]", 320 << 10), (9, "strides = [2,2]", 2 << 20)],
+    ids=["some panels at a time", "some lines at a time", "whole"],
+)
+def test_panels_share_the_digits_of_a_strip(
+    size: int, how: str, l2_bytes: int, rng: np.random.Generator
+) -> None:
+    target, shape = replace(need(DIGITS), l2_bytes=l2_bytes), (3, 192, size, size)
+    graph = graph_of(target, how, shape, channels=200)
+    assert windowed(graph)[1], "it is joined"
+    feed = rng.standard_normal(shape).astype(np.float32)
+    feed[0, 1, 4, 5], feed[2, 100, 7, 2] = np.nan, -np.inf
+    (exact,) = run(graph, [feed])
+    for (got,) in natives(graph, target, [feed], (1, 3)):
+        assert_close(got, exact, 192)
 
 
 def test_the_function_is_written() -> None:
