@@ -101,6 +101,8 @@ class Conv(IntEnum):
     AGAIN, where AGAIN_STEPS is not 0, says which steps of each group and panel are added once more, with
     weights that lie behind those of the panel: pairs of words, an entry of channel parts and taps, taps
     running faster, and a step of it.
+    BESIDE, if not null, picks the micro-kernels of the last panel, of a few columns, whose weights are laid
+    out by `pack_beside`.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
     block with coords = [sample, block, line, pixel, lane]; whole vectors of lanes, unused ones too, unless a
@@ -166,7 +168,8 @@ class Conv(IntEnum):
     AGAIN = 45
     AGAIN_STEPS = 46
     KEPT = 47
-    EPILOGUE_WORDS = 48
+    BESIDE = 48
+    EPILOGUE_WORDS = 49
 
 
 class Windowed(IntEnum):

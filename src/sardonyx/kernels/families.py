@@ -16,6 +16,7 @@ from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.library import (
     Text,
     attention,
+    beside,
     blockwise,
     contraction,
     digits,
@@ -149,6 +150,7 @@ def _convolution(
 ) -> tuple[NativeCall, Mapping[str, str], Library]:
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
     from sardonyx.kernels.convolution.abreast import chosen as chosen_abreast
+    from sardonyx.kernels.convolution.beside import together_of
     from sardonyx.kernels.convolution.call import conv_call
     from sardonyx.kernels.convolution.choose import chosen as chosen_band
     from sardonyx.kernels.convolution.choose import runs_forward
@@ -181,4 +183,6 @@ def _convolution(
     own = grouped(few) if few else matrices(registers) if registers else {}
     if taps := taps_of(anchor, places[x.id], goal):
         own = single(taps, goal.tile("i8"))
+    elif not own and (together := together_of(anchor, goal)) > 1:
+        own = beside(together)
     return *conv_call(group, places, goal, emissions), own

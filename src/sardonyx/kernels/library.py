@@ -126,6 +126,22 @@ def grouped_ir(few: Few, goal: Goal) -> str:
     return _beside(define_grouped, few.name, goal, few)
 
 
+def beside(together: int) -> Mapping[str, Shared]:
+    """The module with the micro-kernels of panels of a few columns, and what picks them, by name."""
+    return {f"beside {together}": Shared(partial(beside_ir, together))}
+
+
+@cache
+def beside_ir(together: int, goal: Goal) -> str:
+    """The text of `beside`."""
+    from sardonyx.kernels.tiles.beside import define_beside
+    from sardonyx.llvm.vec import Module
+
+    module = Module()
+    define_beside(module, goal, together)
+    return module.text()
+
+
 def single(taps: Taps, tile: RegisterTile) -> Mapping[str, Shared]:
     """The module with `sdx_conv_{taps.name}_i8`, which needs those of `contraction`, by name."""
     return {taps.name: Shared(partial(single_ir, taps), (*tile.features, BYTES_ANYWHERE))}

@@ -74,7 +74,7 @@ Define = Callable[..., object]
 @cache
 def _kernels(target: Target, define: Define, *told: object) -> tuple[Log, LoadedImage]:
     """The kernels of a family, and the log that they write."""
-    log, step = Log(), microkernel._Writer._step
+    log, step = Log(), microkernel.Writer._step
 
     def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any, turn: int | None = None) -> Any:
         if target.prefetch.rows:
@@ -92,7 +92,7 @@ def _kernels(target: Target, define: Define, *told: object) -> tuple[Log, Loaded
 
     module = Module()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(microkernel._Writer, "_step", traced)
+        patch.setattr(microkernel.Writer, "_step", traced)
         patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
         define(module, Goal(target), *told)
         text = module.text()

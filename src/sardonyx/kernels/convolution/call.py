@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
@@ -15,11 +17,12 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.again import added_again
+from sardonyx.kernels.convolution.beside import together_of, used_of
 from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
 from sardonyx.kernels.convolution.cost import samples_are_lines
 from sardonyx.kernels.convolution.end import end_words
@@ -30,6 +33,7 @@ from sardonyx.kernels.convolution.taps import Taps, pack_taps, taps_of
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
+from sardonyx.kernels.tiles.beside import pick_name
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.cost import extent_of
 from sardonyx.loops.lower import lower
@@ -77,8 +81,9 @@ def conv_call(
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
     if again:
         words |= again.words
-    weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band)
-    words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
+    beside = 1 if again or band or few else together_of(anchor, goal)
+    weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band, beside)
+    words |= {Conv.W: Address(weights, start)} | _run_words(anchor) | _beside_words(operand, beside)
     words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
     if band and x.rank == 4 and band.operand == "fixed24":
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
@@ -98,7 +103,12 @@ def conv_call(
 
 
 def _weights(
-    anchor: Value, places: Mapping[int, Place], goal: Goal, few: Few | None, band: MatrixTile | None
+    anchor: Value,
+    places: Mapping[int, Place],
+    goal: Goal,
+    few: Few | None,
+    band: MatrixTile | None,
+    beside: int,
 ) -> tuple[Storage, Dim]:
     """Where the weights lie as the kernel reads them."""
     x, w, *laid_out = anchor.args
@@ -108,7 +118,7 @@ def _weights(
         place = places[laid_out[0].id]
         assert place.strides == (1,)
         return place.storage, place.offset
-    return _pack(w, anchor, goal, band, blocked_in=x.rank == 5), 0
+    return _pack(w, anchor, goal, band, beside, blocked_in=x.rank == 5), 0
 
 
 def _band_room(anchor: Value, band: MatrixTile, goal: Goal) -> int:
@@ -162,7 +172,7 @@ def _input_words(
     )
     words: dict[int, Argument] = {Conv.X: Address.of(place), Conv.GROUPS: group}
     words |= {Conv.CHANNELS_IN: per, Conv.X_CHANNEL: place.strides[1]}
-    words |= {Conv.CHANNELS: _used(anchor), Conv.GROUP_PITCH: outputs // group}
+    words |= {Conv.CHANNELS: used_of(anchor), Conv.GROUP_PITCH: outputs // group}
     words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
     words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}
     if not blocked and dilation == 1 and spatial[1] == 1:
@@ -210,7 +220,9 @@ def _weights_of_few(w: Value, few: Few, goal: Goal) -> Storage:
     return packed(w, ("grouped", goal), lambda data: layouts.pack_grouped_weights(data, goal))
 
 
-def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, blocked_in: bool) -> Storage:
+def _pack(
+    w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, beside: int, *, blocked_in: bool
+) -> Storage:
     group = anchor.attrs["group"]
     if band and not blocked_in and band.operand == "fixed24":
         step = anchor.attrs["strides"][0]
@@ -226,17 +238,18 @@ def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, block
         return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal))
     if not blocked_in:
         return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
-    counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), _used(anchor)
-    return packed(
-        w,
-        ("conv", group, goal, counts, used),
-        lambda data: layouts.pack_conv_weights(layouts.used_outputs(data, group, used), group, goal, counts),
-    )
+    counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), used_of(anchor)
+
+    def pack(data: np.ndarray) -> np.ndarray:
+        own = layouts.used_outputs(data, group, used)
+        return layouts.pack_conv_weights(own, group, goal, counts, beside)
+
+    return packed(w, ("conv", group, goal, counts, used, beside), pack)
 
 
-def _used(anchor: Value) -> int:
-    """How many outputs of a group are computed."""
-    return int(anchor.attrs.get("used", 0) or anchor.args[1].shape[0] // anchor.attrs["group"])
+def _beside_words(operand: str, beside: int) -> dict[int, Argument]:
+    """What picks the micro-kernels of a last panel whose columns have so many lanes."""
+    return {Conv.BESIDE: Entry(pick_name(operand, beside))} if beside > 1 else {}
 
 
 def _run_words(anchor: Value) -> dict[int, Argument]:

@@ -15,21 +15,32 @@ from sardonyx.kernels.convolution.abreast import in_steps
 from sardonyx.kernels.convolution.few import beside, cut_row
 from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b, pack_matrix
+from sardonyx.kernels.tiles.beside import pack_beside
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.pairs import in_pairs
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
 def pack_conv_weights(
-    w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = ()
+    w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = (), together: int = 1
 ) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.
 
     Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
     those of its channels that belong to the group, in whole steps, or for one of the `runs` of the group's
-    channels, given their lengths; panels as in `pack_b`.
+    channels, given their lengths; panels as in `pack_b`, but the last one as in `pack_beside` if columns have
+    more than one of its lanes `together`.
     """
-    return pack_b(conv_steps(w, group, goal, runs), goal)
+    steps = conv_steps(w, group, goal, runs)
+    packed = pack_b(steps, goal)
+    if together > 1:
+        shape, taps = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]), prod(w.shape[2:])
+        rest = steps.shape[2] % shape.columns
+        for g, parts in enumerate(_parts(w.shape[1], group, goal.target.channel_block, runs)):
+            entries = [count for count in parts for _ in range(taps)]
+            last = pack_beside(steps[g, :, steps.shape[2] - rest :], entries, together, shape.lanes)
+            packed[g, packed.shape[1] - len(last) :] = last
+    return packed
 
 
 def conv_steps(w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = ()) -> np.ndarray:
@@ -37,11 +48,15 @@ def conv_steps(w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[in
     block = goal.target.channel_block
     depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
     outputs, inputs = w.shape[0] // group, w.shape[1]
-    steps = [
-        _block_steps(weights, runs[g] if runs else _shares(inputs, -g * inputs % block, block), depth)
-        for g, weights in enumerate(w.reshape(group, outputs, inputs, prod(w.shape[2:])))
-    ]
+    by_group = w.reshape(group, outputs, inputs, prod(w.shape[2:]))
+    parts = _parts(inputs, group, block, runs)
+    steps = [_block_steps(weights, own, depth) for weights, own in zip(by_group, parts, strict=True)]
     return np.stack(steps) if group > 1 else steps[0][None]
+
+
+def _parts(inputs: int, group: int, block: int, runs: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+    """The lengths of the parts of each group's channels."""
+    return runs or [_shares(inputs, -g * inputs % block, block) for g in range(group)]
 
 
 def used_outputs(w: np.ndarray, group: int, used: int) -> np.ndarray:

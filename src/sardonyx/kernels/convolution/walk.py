@@ -290,7 +290,10 @@ class Block:
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
         smaller = f.select(paired, cut.total, cut.base)
-        self.picks = picked(f, self.pick, (self.larger, smaller), narrow, few)
+        own = f.word(self.args, Conv.BESIDE, "ptr")
+        is_beside = f.binary("and", narrow, f.icmp("ne", own, V("null", "ptr")))
+        pick = f.select(is_beside, own, V(f"@{self.pick}", "ptr"))
+        self.picks = picked(f, pick, (self.larger, smaller), narrow, few)
 
     def _first_tile(self) -> tuple[V, V]:
         """Which tile of its line the first of the block is, and that line."""

@@ -264,7 +264,7 @@ class Block:
         f, shape, word = self.f, self.shape, self.word
         self.descriptors.set_direct({TileWords.BIAS: self.bias})
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else few_rows(shape)))
-        picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
+        picks = picked(f, V(f"@{self.pick}", "ptr"), (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.packed_bytes)))

@@ -91,7 +91,7 @@ class Twice(Block):
         self.cut = Cut.of(f, count, ceil_div(f, count, int_(shape.max_rows)))
         self.panel_bytes = f.mul(count, int_(2 * product_row_bytes(shape)))
         full = int_(0, "i1")
-        self.picks = picked(f, self.pick, (self.cut.largest(f), self.cut.base), full, full)
+        self.picks = picked(f, V(f"@{self.pick}", "ptr"), (self.cut.largest(f), self.cut.base), full, full)
         self.differing = f.value("ptr", f"call ptr @{self.pick_differing}({self.cut.largest(f)})")
         pairs = f.binary("lshr", f.add(self.word[Gemm.M], int_(1)), int_(1))
         rows = f.mul(self.low, int_(2)), f.smin(f.mul(self.high, int_(2)), pairs)

@@ -129,7 +129,7 @@ class Block:
         self.cut = Cut.of(f, count, ceil_div(f, count, int_(shape.max_rows)))
         self.panel_bytes = f.mul(count, int_(product_row_bytes(shape)))
         full = int_(0, "i1")
-        self.picks = picked(f, self.pick, (self.cut.largest(f), self.cut.base), full, full)
+        self.picks = picked(f, V(f"@{self.pick}", "ptr"), (self.cut.largest(f), self.cut.base), full, full)
         f.call(self.make_lefts, "void", self.args, self.lefts, self.scales, self.low, self.high)
         with f.loop(self.j0, self.j1, together) as group:
             self.begin, self.end = group.index, f.smin(f.add(group.index, together), self.j1)

@@ -104,7 +104,7 @@ def define(module: Module, kernel: MicroKernel) -> str:
     many bytes as they read, `few_bytes` ahead, up to their end, the last of them up to AHEAD_LAST.
     """
     if not module.has(kernel.name):
-        writer = _Writer(module, kernel)
+        writer = Writer(module, kernel)
         writer.f.finish_later(writer.write)
     return kernel.name
 
@@ -143,7 +143,7 @@ def clamped(f: Function, value: V, low: V, high: V) -> V:
     return f.select(f.fcmp("olt", high, value), high, value)
 
 
-class _Writer:
+class Writer:
     """Writes one micro-kernel.
 
     Rows are addressed as base + {0, 1, 2, 4} * stride, or with 3 or 5 strides in a register, from two bases:
@@ -161,6 +161,7 @@ class _Writer:
         self.step_bytes = kernel.vectors * self.column_bytes
 
     def write(self) -> None:
+        """Write all of it."""
         f, kernel = self.f, self.kernel
         a, b, tile, half, descriptor, ahead = f.params
         table, entries = f.word(descriptor, TileWords.TABLE, "ptr"), f.word(descriptor, TileWords.ENTRIES)
@@ -179,15 +180,21 @@ class _Writer:
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
             self._prefetch_next_rows(a, table, entry.index, entries)
-            if kernel.streams > 1:
-                a_entry, b, steps, sums = self._streams(steps, a_entry, b, sums)
-            unrolled = f.binary("and", steps, int_(-UNROLL))
-            a_entry, b, ahead, sums = self._steps(int_(0), unrolled, UNROLL, a_entry, b, ahead, sums)
-            _, b, ahead, sums = self._steps(unrolled, steps, 1, a_entry, b, ahead, sums)
+            b, ahead, sums = self._entry(steps, a_entry, b, ahead, sums)
             entry.next(b, ahead, *sums)
-        self._store(tile, descriptor, self._joined_phases(entry.carried[2:]))
+        self._store(tile, descriptor, self._joined(entry.carried[2:]))
         f.ret()
         f.finish()
+
+    def _entry(self, steps: V, a: V, b: V, ahead: V, sums: Sequence[V]) -> tuple[V, V, list[V]]:
+        """Add the steps of one entry; returns where the next one has B, what is asked for, and the sums."""
+        f = self.f
+        if self.kernel.streams > 1:
+            a, b, steps, sums = self._streams(steps, a, b, sums)
+        unrolled = f.binary("and", steps, int_(-UNROLL))
+        a, b, ahead, sums = self._steps(int_(0), unrolled, UNROLL, a, b, ahead, sums)
+        _, b, ahead, sums = self._steps(unrolled, steps, 1, a, b, ahead, sums)
+        return b, ahead, list(sums)
 
     def _prefetch_next_rows(self, a: V, table: V, entry: V, entries: V) -> None:
         """Ask for the lines in which the rows of the next entry begin, or of the last one."""
@@ -312,7 +319,8 @@ class _Writer:
         f.store(value, kept, self.vector_bytes)
         return value
 
-    def _joined_phases(self, sums: Sequence[V]) -> list[V]:
+    def _joined(self, sums: Sequence[V]) -> list[V]:
+        """The sums of all phases."""
         size = self.kernel.rows * self.kernel.vectors
         parts = [sums[i : i + size] for i in range(0, len(sums), size)]
         while len(parts) > 1:

@@ -67,9 +67,9 @@ def _split(shape: TileShape, rows: int, vectors: int) -> tuple[int, int]:
     return (1 if rows > GEMV_ROWS else 2 if rows > 1 else most), (2 if rows > 1 else most)
 
 
-def picked(f: Function, pick: str, sizes: Iterable[V], narrow: V, few: V) -> list[V]:
+def picked(f: Function, pick: V, sizes: Iterable[V], narrow: V, few: V) -> list[V]:
     """The micro-kernels for tiles of these rows."""
-    return [f.value("ptr", f"call ptr @{pick}({rows}, {narrow}, {few})") for rows in sizes]
+    return [f.value("ptr", f"call ptr {pick.text}({rows}, {narrow}, {few})") for rows in sizes]
 
 
 def _micro_kernel(

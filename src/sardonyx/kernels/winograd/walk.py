@@ -151,7 +151,7 @@ class Block:
         narrow = f.icmp("sle", width, int_(shape.lanes))
         ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
         set_words(f, self.descriptor, ahead.words)
-        picks = picked(f, self.pick, (cut.largest(f), cut.base), narrow, few)
+        picks = picked(f, V(f"@{self.pick}", "ptr"), (cut.largest(f), cut.base), narrow, few)
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
