@@ -13,8 +13,17 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
-_PART_BYTES = 1 << 18
+_ALIGN = 64
+
+_PART_BYTES = 1 << 20
 """About as much is laid out at a time as stays in a cache of the CPU."""
+
+_PART_NUMBERS = 1 << 16
+"""So many are split at a time."""
+
+_HALF, _UPPER = np.uint32(16), np.uint32(0xFFFF0000)
+_ROUNDED_UP = np.array(0x7F7F8000, np.uint32).view(np.float32)
+"""The least number that bf16 rounds to infinity."""
 
 
 def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
@@ -67,43 +76,64 @@ def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
     """
     shape = MatrixShape(tile)
     *batch, k, n = w.shape
-    steps, wide, narrow = -(-k // shape.k_step), shape.rows, tile.rows
-    packed = aligned_zeros(matrix_shape(w.shape, tile), np.dtype(np.float32))
-    numbers = packed.view(np.uint16)
-    padded = np.zeros((*batch, steps * shape.k_step, -(-n // narrow) * narrow), np.float32)
-    padded[..., :k, :n] = w
-    planes = np.stack(split(padded, shape.planes))
-    for at in range(0, n, wide):
-        part = planes[..., at : at + wide]
-        registers = part.shape[-1] // narrow
-        part = part.reshape(shape.planes, *batch, steps, narrow, shape.depth, registers, narrow)
-        order = [*range(1, len(batch) + 2), 0, *(len(batch) + i for i in (4, 2, 5, 3))]
-        panel = part.transpose(order).reshape(*batch, -1)
-        begin = at * steps * shape.k_step * shape.planes
-        numbers[..., begin : begin + panel.shape[-1]] = panel
+    steps, columns = -(-k // shape.k_step), -(-n // tile.rows) * tile.rows
+    packed = aligned_empty(matrix_shape(w.shape, tile), np.dtype(np.float32))
+    if not packed.size:
+        return packed
+    if (k, n) != (steps * shape.k_step, columns):
+        whole = np.zeros((*batch, steps * shape.k_step, columns), np.float32)
+        whole[..., :k, :n] = w
+        w = whole
+    together = max(1, _PART_NUMBERS // (columns * shape.k_step))
+    words = packed.view(np.uint32).reshape(-1, packed.shape[-1])
+    for to, matrix in zip(words, w.reshape(-1, *w.shape[-2:]), strict=True):
+        for at in range(0, steps, together):
+            rows = matrix[at * shape.k_step : (at + together) * shape.k_step]
+            _pack_steps(np.ascontiguousarray(rows, np.float32), shape, to.reshape(columns, -1), at)
     return packed
 
 
-def split(x: np.ndarray, parts: int = 2) -> list[np.ndarray]:
-    """The bits of the parts of finite floats: what fits into bf16, what of the rest does, and so on.
+def _pack_steps(rows: np.ndarray, shape: MatrixShape, to: np.ndarray, at: int) -> None:
+    """Lay out whole steps of rows, the first of which is number `at`, in words to[N, those of a column]."""
+    narrow, columns = shape.tile.rows, rows.shape[1]
+    steps = len(rows) // shape.k_step
+    whole = columns // shape.rows * shape.rows
+    pairs = np.empty((len(rows) // shape.depth, columns), np.uint32)
+    for plane, part in enumerate(split(rows, shape.planes)):
+        bits = part.view(np.uint32).reshape(-1, shape.depth, columns)
+        np.right_shift(bits[:, 0], _HALF, out=pairs)
+        pairs |= bits[:, 1]
+        for begin, end in ((0, whole), (whole, columns)):
+            registers = min(end - begin, shape.rows) // narrow
+            if registers:
+                panels = to[begin:end].reshape(-1, to.shape[1] * registers * narrow)
+                panels = panels.reshape(len(panels), -1, shape.planes, registers, narrow, narrow)
+                words = pairs[:, begin:end].reshape(steps, narrow, len(panels), registers, narrow)
+                panels[:, at : at + steps, plane] = words.transpose(2, 0, 3, 1, 4)
 
-    The largest are cut where they would be rounded up to infinity.
+
+def split(x: np.ndarray, parts: int = 2) -> Iterator[np.ndarray]:
+    """The parts of contiguous finite floats: what fits into bf16, what of the rest does, and so on.
+
+    The largest are cut where they would be rounded up to infinity. Each part is overwritten by the next.
     """
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    high = _rounded_bf16(bits)
-    infinite = (high & 0x7FFF) == 0x7F80
-    if infinite.any():
-        high = np.where(infinite, (bits >> 16).astype(np.uint16), high)
-    found, left = [high], x
-    for _ in range(parts - 1):
-        left = left - (found[-1].astype(np.uint32) << 16).view(np.float32)
-        found.append(_rounded_bf16(left.view(np.uint32)))
-    return found
+    left, high = x, np.empty_like(x)
+    for part in range(parts):
+        if part:
+            left = np.subtract(left, high, out=None if left is x else left)
+        _round(left, high)
+        if not part and max(x.max(initial=0), -x.min(initial=0)) >= _ROUNDED_UP:
+            np.copyto(high, (x.view(np.uint32) & _UPPER).view(np.float32), where=np.isinf(high))
+        yield high
 
 
-def _rounded_bf16(bits: np.ndarray) -> np.ndarray:
-    rounded: np.ndarray = bits + (0x7FFF + ((bits >> 16) & 1))
-    return (rounded >> 16).astype(np.uint16)
+def _round(x: np.ndarray, to: np.ndarray) -> None:
+    bits, rounded = x.view(np.uint32), to.view(np.uint32)
+    np.right_shift(bits, _HALF, out=rounded)
+    rounded &= np.uint32(1)
+    rounded += np.uint32(0x7FFF)
+    rounded += bits
+    rounded &= _UPPER
 
 
 def matrix_shape(dims: tuple[int, ...], tile: MatrixTile) -> tuple[int, ...]:
@@ -116,7 +146,14 @@ def matrix_shape(dims: tuple[int, ...], tile: MatrixTile) -> tuple[int, ...]:
 
 def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """A zeroed array whose data begin at a multiple of 64 bytes."""
-    size = prod(dims) * dtype.itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    start = -raw.__array_interface__["data"][0] % 64
-    return raw[start : start + size].view(dtype).reshape(dims)
+    return _aligned(np.zeros(prod(dims) * dtype.itemsize + _ALIGN, np.uint8), dims, dtype)
+
+
+def aligned_empty(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of any content whose data begin at a multiple of 64 bytes."""
+    return _aligned(np.empty(prod(dims) * dtype.itemsize + _ALIGN, np.uint8), dims, dtype)
+
+
+def _aligned(raw: np.ndarray, dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    start = -raw.__array_interface__["data"][0] % _ALIGN
+    return raw[start : start + prod(dims) * dtype.itemsize].view(dtype).reshape(dims)

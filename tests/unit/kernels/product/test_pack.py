@@ -27,7 +27,7 @@ def test_parts_are_laid_out_as_the_whole(
     assert whole.shape == packed_shape(dims, w.dtype, goal)
     assert whole.__array_interface__["data"][0] % 64 == 0
     parts = [pack_b(part, goal).reshape(-1) for part in parts_b(w, goal)]
-    assert (len(parts) > 1) == (w.nbytes > 1 << 18 or len(dims) > 2)
+    assert (len(parts) > 1) == (w.nbytes > 1 << 20 or len(dims) > 2)
     assert np.array_equal(np.concatenate(parts), whole.reshape(-1))
     assert np.array_equal(np.sort(whole[whole != 0]), np.sort(w[w != 0]))
 

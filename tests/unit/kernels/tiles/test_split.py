@@ -33,7 +33,7 @@ FAINT_NAN = np.array([0x7F800001], np.uint32).view(np.float32)
 def planes_of(x: Array, shape: MatrixShape) -> dict[Plane, Array]:
     """The planes as floats."""
     finite = np.where(np.isfinite(x), x, 0)
-    parts = [widened(part) for part in split(finite, shape.planes)]
+    parts = [part.copy() for part in split(finite, shape.planes)]
     found = dict(zip(shape.held, parts, strict=False))
     found[shape.held[-1]] = parts[0]
     return {**found, Plane.HIGH: np.where(np.isfinite(x), parts[0], x)}
@@ -100,7 +100,7 @@ def test_panels(shape: MatrixShape, careful: bool, k: int, registers: int, rng: 
 @pytest.mark.parametrize(("parts", "apart"), [(2, 2**-15), (3, 0)])
 def test_the_largest_floats_are_not_rounded_to_infinity(parts: int, apart: float) -> None:
     x = np.array([3.4e38, -3.4e38, 3.3895e38, 1.5, 1e-30, 1 / 3, 16777215], np.float32)
-    found = [widened(part).astype(np.float64) for part in split(x, parts)]
+    found = [part.astype(np.float64) for part in split(x, parts)]
     assert np.isfinite(found[0]).all()
     assert np.allclose(sum(found), x, rtol=apart, atol=0)
 
