@@ -18,9 +18,10 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution.choose import band_bytes, runs_forward
 from sardonyx.kernels.convolution.cost import peak
-from sardonyx.kernels.digits.numbers import have_digits
+from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.digits.pixels import PIXEL_BYTES, PIXELS
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
 
@@ -95,7 +96,7 @@ def chosen(anchor: Value, place: Place, goal: Goal) -> MatrixTile | None:
         return None
     if not _is_faster(anchor, tile, goal) or _tile_bytes(anchor, tile) > band_bytes(goal.target) // 4:
         return None
-    return tile if have_digits(w.data.reshape(outputs, -1).T) else None
+    return tile if allows(w, filters_have_digits) else None
 
 
 def _is_faster(anchor: Value, tile: MatrixTile, goal: Goal) -> bool:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
@@ -19,9 +17,10 @@ from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution import cost
 from sardonyx.kernels.convolution.cost import matrix_cycles, sizes_of, vector_cycles
-from sardonyx.kernels.digits.numbers import have_digits
+from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
 
@@ -54,7 +53,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         on_vectors = vector_cycles(sizes_of(anchor), _taps(anchor), goal)
         if on_vectors < _GAIN * cycles_of(anchor, tile, goal):
             return None
-    return tile if x.dtype is dt.BF16 or have_parts(w.data) else None
+    return tile if x.dtype is dt.BF16 or allows(w, have_parts) else None
 
 
 def is_signal(x: Value) -> bool:
@@ -87,13 +86,13 @@ def _serves(tile: MatrixTile, anchor: Value, goal: Goal) -> bool:
     # Two lines of one pixel are all that a tile holds then; transforms along the lines take less.
     if taps[0] > 1 and anchor.shape[3] == 1 and x.dtype is dt.F32:
         return False
-    return tile.operand != "fixed24" or _multiplies_digits(x, w.data)
+    return tile.operand != "fixed24" or _multiplies_digits(x, w)
 
 
-def _multiplies_digits(x: Value, weights: np.ndarray) -> bool:
+def _multiplies_digits(x: Value, weights: Value) -> bool:
     """Whether input and weights are served by digits."""
     floats = x.dtype is dt.F32 and not is_signal(x)
-    return floats and have_digits(weights.reshape(len(weights), -1).T)
+    return floats and allows(weights, filters_have_digits)
 
 
 def cycles_of(anchor: Value, tile: MatrixTile, goal: Goal) -> float:

@@ -10,6 +10,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution.choose import band_bytes, runs_forward
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -62,4 +63,4 @@ def chosen(anchor: Value, place: Place, goal: Goal) -> MatrixTile | None:
     width = (shape.rows - 1) * step + columns + tile.rows
     pixel = shape.number_bytes * beside(channels)
     fits = (row_step + rows) * width * pixel <= band_bytes(goal.target) // 4
-    return tile if fits and cut_row(channels, columns, shape) and have_parts(w.data) else None
+    return tile if fits and cut_row(channels, columns, shape) and allows(w, have_parts) else None

@@ -10,8 +10,9 @@ import numpy as np
 
 from sardonyx.base.digits import are_whole
 from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels.product.pack import aligned_zeros
+from sardonyx.kernels.product.pack import aligned_empty
 from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.panels import Panels
 
 LARGEST = 0x7F7F00
 """The largest whole number that is aimed at: what is rounded up from it has three digits too."""
@@ -21,6 +22,12 @@ ZEROS = 0x808080
 
 SCALE_BYTES = 4
 """Those that a column of B begins with."""
+
+_OUTER = np.uint32(0x00FF00FF)
+"""The first and the third byte of a word."""
+
+_PART_NUMBERS = 1 << 16
+"""So many stay in a cache of the CPU while they are laid out."""
 
 _LEAST_SCALED, _MOST_SCALED = 2.0**-80, 2.0**80
 _MOST_TERMS = ((1 << 31) - 1) // (3 << 14)
@@ -33,59 +40,69 @@ def have_digits(w: np.ndarray) -> bool:
     """
     if w.shape[-2] > _MOST_TERMS or are_whole(w):
         return False
-    largest = np.abs(w).max(axis=-2, initial=0)
+    largest = _largest(w)
     serves = (largest == 0) | ((largest >= _LEAST_SCALED) & (largest <= _MOST_SCALED))
     return bool(serves.all())
 
 
-def whole_numbers(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """w[..., K, N] as whole numbers and a scale a column; what is not 0 keeps its sign."""
-    largest = np.abs(w).max(axis=-2, keepdims=True, initial=0)
-    scales = np.where(largest > 0, largest / np.float32(LARGEST), 1).astype(np.float32)
-    wide = w / scales.astype(np.float64)
-    whole = np.rint(wide).astype(np.int32)
-    lost = (whole == 0) & (w != 0)
-    whole[lost] = np.sign(w[lost]).astype(np.int32)
-    return whole, scales[..., 0, :]
+def filters_have_digits(w: np.ndarray) -> bool:
+    """The same of weights w[OC, ...] of a convolution, each output of which is a column."""
+    return have_digits(w.reshape(len(w), -1).T)
 
 
-def digits(whole: np.ndarray) -> np.ndarray:
-    """The digits [3, ...] of whole numbers, the most significant first, as signed bytes."""
-    above = whole + ZEROS
-    return np.stack([((above >> bits & 0xFF) - 128).astype(np.int8) for bits in (16, 8, 0)])
-
-
-def in_turn(steps: np.ndarray, shape: MatrixShape) -> np.ndarray:
-    """steps[..., K, N], whole steps, with the k of the vectors of each step in turn, as rows of A are."""
-    *batch, count, n = steps.shape
-    vectors = steps.reshape(*batch, -1, shape.abreast, shape.k_step // shape.abreast, n)
-    return vectors.swapaxes(-2, -3).reshape(*batch, count, n)
+def _largest(w: np.ndarray) -> np.ndarray:
+    """The largest magnitude of each column of w[..., K, N], or NaN."""
+    largest: np.ndarray = np.maximum(w.max(axis=-2, initial=0), -w.min(axis=-2, initial=0))
+    return largest
 
 
 def pack_digits(w: np.ndarray, tile: MatrixTile, *, turned: bool = True) -> np.ndarray:
     """Lay out floats w[..., K, N] that `have_digits`, K whole steps and N whole registers.
 
-    Panels [..., N / columns][scales of columns][steps][digit][register of columns][row][column][depth]; a
-    last panel of at most half the columns is one register wide. Returns words of 4 bytes, [..., count],
-    64-byte aligned: `column_bytes` a column. The k of a step are in turn if A's are `turned`, else in order.
+    `Panels` of depth bytes a word, with the scales of columns in their heads. Returns words of 4 bytes,
+    [..., count], 64-byte aligned: `column_bytes` a column. The k of the vectors of a step are in turn if A's
+    are `turned`, else in order.
     """
     shape = MatrixShape(tile)
     *batch, k, n = w.shape
-    steps, narrow = k // shape.k_step, tile.rows
-    whole, scales = whole_numbers(w)
-    planes = digits(in_turn(whole, shape) if turned else whole)
-    packed = aligned_zeros((*batch, n * column_bytes(shape, steps) // 4), np.dtype(np.float32))
-    for at in range(0, n, shape.rows):
-        part = planes[..., at : at + shape.rows]
-        registers = part.shape[-1] // narrow
-        part = part.reshape(shape.planes, *batch, steps, narrow, shape.depth, registers, narrow)
-        order = [*range(1, len(batch) + 2), 0, *(len(batch) + i for i in (4, 2, 5, 3))]
-        words = np.ascontiguousarray(part.transpose(order)).reshape(*batch, -1).view(np.float32)
-        begin = at * column_bytes(shape, steps) // 4
-        behind = begin + registers * narrow
-        packed[..., begin:behind] = scales[..., at : at + shape.rows]
-        packed[..., behind : behind + words.shape[-1]] = words
+    packed = aligned_empty((*batch, n * column_bytes(shape, k // shape.k_step) // 4), np.dtype(np.float32))
+    rows = max(1, _PART_NUMBERS // (n * shape.k_step)) * shape.k_step
+    for to, matrix in zip(packed.reshape(-1, packed.shape[-1]), w.reshape(-1, k, n), strict=True):
+        largest = _largest(matrix)
+        scales = np.where(largest > 0, largest / np.float32(LARGEST), np.float32(1))
+        panels = Panels(to.view(np.uint32), n, shape, SCALE_BYTES // 4)
+        panels.write_heads(scales.view(np.uint32))
+        for at in range(0, k, rows):
+            for digit, words in enumerate(_words(matrix[at : at + rows], scales, shape, turned=turned)):
+                panels.write(digit, at // shape.k_step, words)
     return packed
+
+
+def _words(
+    rows: np.ndarray, scales: np.ndarray, shape: MatrixShape, *, turned: bool
+) -> tuple[np.ndarray, ...]:
+    """The digits of whole steps of rows, the most significant first, four of a column in a word."""
+    signed = _whole_numbers(rows, scales) + ZEROS ^ ZEROS
+    vectors = (shape.depth, shape.tile.rows) if turned else (shape.tile.rows, shape.depth)
+    steps = signed.view(np.uint32).reshape(-1, *vectors, rows.shape[1])
+    quads = [steps[:, n] if turned else steps[:, :, n] for n in range(shape.depth)]
+    outer = [a & _OUTER | (b & _OUTER) << 8 for a, b in (quads[:2], quads[2:])]
+    inner = [a >> 8 & 0xFF | b & 0xFF00 for a, b in (quads[:2], quads[2:])]
+    return (
+        outer[0] >> 16 | outer[1] & 0xFFFF0000,
+        inner[0] | inner[1] << 16,
+        outer[0] & 0xFFFF | outer[1] << 16,
+    )
+
+
+def _whole_numbers(w: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """w[K, N] as whole numbers of each column's scale; what is not 0 keeps its sign."""
+    wide = w / scales.astype(np.float64)
+    whole: np.ndarray = np.rint(wide, out=wide).astype(np.int32)
+    zeros = whole == 0
+    if zeros.any():
+        whole[zeros] = np.sign(w[zeros]).astype(np.int32)
+    return whole
 
 
 def column_bytes(shape: MatrixShape, steps: int) -> int:

@@ -14,6 +14,7 @@ from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.tiles.shape import BY_LEFT
 
 LEAST = 4, 32, 16
@@ -35,17 +36,17 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     tile = goal.find_matrix(BY_LEFT.get(a.dtype, ""), everywhere=is_exact(anchor))
     if tile is None:
         return None
-    weights = b.data if b.is_numeric_const else None
-    if weights is None and b.rank > 2 and not tile.everywhere:
+    constant = b.is_numeric_const
+    if not constant and b.rank > 2 and not tile.everywhere:
         return None
-    least = LEAST_OF_COMPUTED if weights is None else LEAST_OF_ROUNDED if tile.terms == 1 else LEAST
+    least = LEAST_OF_COMPUTED if not constant else LEAST_OF_ROUNDED if tile.terms == 1 else LEAST
     inner = next((n for n in (a.shape[-1], b.shape[-2]) if isinstance(n, int)), None)
     sizes = a.shape[-2], inner, b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):
         return None
     if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):
         return None
-    is_safe = weights is None or not b.dtype.is_float or have_parts(weights)
+    is_safe = not constant or not b.dtype.is_float or allows(b, have_parts)
     return tile if is_safe else None
 
 

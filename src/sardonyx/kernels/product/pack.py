@@ -11,6 +11,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.panels import Panels
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 _ALIGN = 64
@@ -70,9 +71,8 @@ def packed_shape(dims: tuple[int, ...], dtype: np.dtype, goal: Goal) -> tuple[in
 def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
     """Lay out finite floats w[..., K, N] as micro-kernels on matrix registers read them.
 
-    Panels [..., N / columns][K / k step][plane][register of columns][row][column][depth], zero padded in
-    steps of k; a last panel of at most half the columns is one register wide. Returns words of 4 bytes,
-    [..., count], 64-byte aligned.
+    `Panels`, zero padded in steps of k, with pairs of k in a word. Returns words of 4 bytes, [..., count],
+    64-byte aligned.
     """
     shape = MatrixShape(tile)
     *batch, k, n = w.shape
@@ -87,29 +87,22 @@ def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
     together = max(1, _PART_NUMBERS // (columns * shape.k_step))
     words = packed.view(np.uint32).reshape(-1, packed.shape[-1])
     for to, matrix in zip(words, w.reshape(-1, *w.shape[-2:]), strict=True):
+        panels = Panels(to, columns, shape)
         for at in range(0, steps, together):
             rows = matrix[at * shape.k_step : (at + together) * shape.k_step]
-            _pack_steps(np.ascontiguousarray(rows, np.float32), shape, to.reshape(columns, -1), at)
+            for plane, pairs in enumerate(_pairs(np.ascontiguousarray(rows, np.float32), shape)):
+                panels.write(plane, at, pairs)
     return packed
 
 
-def _pack_steps(rows: np.ndarray, shape: MatrixShape, to: np.ndarray, at: int) -> None:
-    """Lay out whole steps of rows, the first of which is number `at`, in words to[N, those of a column]."""
-    narrow, columns = shape.tile.rows, rows.shape[1]
-    steps = len(rows) // shape.k_step
-    whole = columns // shape.rows * shape.rows
-    pairs = np.empty((len(rows) // shape.depth, columns), np.uint32)
-    for plane, part in enumerate(split(rows, shape.planes)):
-        bits = part.view(np.uint32).reshape(-1, shape.depth, columns)
+def _pairs(rows: np.ndarray, shape: MatrixShape) -> Iterator[np.ndarray]:
+    """The words[step, row, N] of each plane of whole steps of rows; each is overwritten by the next."""
+    pairs = np.empty((len(rows) // shape.depth, rows.shape[1]), np.uint32)
+    for part in split(rows, shape.planes):
+        bits = part.view(np.uint32).reshape(-1, shape.depth, rows.shape[1])
         np.right_shift(bits[:, 0], _HALF, out=pairs)
         pairs |= bits[:, 1]
-        for begin, end in ((0, whole), (whole, columns)):
-            registers = min(end - begin, shape.rows) // narrow
-            if registers:
-                panels = to[begin:end].reshape(-1, to.shape[1] * registers * narrow)
-                panels = panels.reshape(len(panels), -1, shape.planes, registers, narrow, narrow)
-                words = pairs[:, begin:end].reshape(steps, narrow, len(panels), registers, narrow)
-                panels[:, at : at + steps, plane] = words.transpose(2, 0, 3, 1, 4)
+        yield pairs.reshape(-1, shape.tile.rows, rows.shape[1])
 
 
 def split(x: np.ndarray, parts: int = 2) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
@@ -45,7 +46,7 @@ def chosen(r: Value, rows: Dim, goal: Goal) -> MatrixTile | None:
     units = r.data.shape[1]
     if not serves_all(units, rows, tile) and (isinstance(rows, int) or units < _LEAST_OF_BOTH):
         return None
-    return tile if r.data.size and have_parts(r.data) else None
+    return tile if r.data.size and allows(r, have_parts) else None
 
 
 def serves_all(units: int, rows: Dim, tile: MatrixTile) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.short.choose import is_near, rounded
 from sardonyx.llvm.types import mangle, vector_of
@@ -37,7 +38,11 @@ def chosen(r: Value, goal: Goal) -> bool:
         return False
     if wanted == "auto" and r.data[0].nbytes <= goal.target.l2_bytes * 3 // 4:
         return False
-    return all(map(is_near, r.data))
+    return allows(r, _are_near)
+
+
+def _are_near(directions: Array) -> bool:
+    return all(map(is_near, directions))
 
 
 def shortened(weights: Array, lanes: int) -> Array:

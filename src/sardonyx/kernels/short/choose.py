@@ -16,6 +16,7 @@ from sardonyx.base.digits import are_whole
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.product.choose import chosen as on_matrices
 from sardonyx.kernels.product.choose import is_exact
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -31,6 +32,12 @@ _MOST_CHANGED = 9e-6
 
 TWO_STREAMS = "amx-tile"
 """The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for."""
+
+_SCALE = 2.0**16
+"""Changes are about as large as numbers when they are multiplied by it."""
+
+_LEAST_SUM = 1e-24
+"""Of squares that float32 holds well enough."""
 
 _PART = 1 << 16
 """Numbers that stay in a cache of the CPU while they are looked at."""
@@ -56,7 +63,7 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
         samples = isinstance(rows, int) or (a.rank == 2 and len(dims.symbols(rows)) < 2)
         if not goal.streams or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
             return False
-    return is_near(b.data.reshape(b.data.shape[-2:]))
+    return allows(b, is_near)
 
 
 def _are_shorter(anchor: Value, goal: Goal) -> bool:
@@ -72,29 +79,62 @@ def most_rows(goal: Goal) -> int:
 
 
 def is_near(w: Array) -> bool:
-    """Whether w[K, N] may be rounded: no column changes much, and whole numbers do not change at all.
+    """Whether w[..., K, N] without batches may be rounded.
 
-    Nothing is infinite, NaN or so large that it would be rounded to infinity.
+    No column changes much, and whole numbers do not change at all. Nothing is infinite, NaN or so large that
+    it would be rounded to infinity.
+    """
+    w = w.reshape(w.shape[-2:])
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares, changes = _squares(w, np.float32)
+        if not _are_held(squares, changes, w):
+            squares, changes = _squares(w, np.float64)
+        if not changes.any():
+            return True
+        return bool((changes <= (_MOST_CHANGED * _SCALE) ** 2 * squares).all()) and not are_whole(w)
+
+
+def _squares(w: Array, kind: type) -> tuple[Array, Array]:
+    """The sums of squares of each column of w[K, N], and of what rounding changes, times `_SCALE`.
+
+    Squares have a type of floats, of which as many are summed as are looked at together.
     """
     squares, changes = np.zeros((2, w.shape[1]))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for part in _parts(w):
-            change = rounded(part.view(np.uint32)).view(np.float32) - part
-            for sums, numbers in ((squares, part), (changes, change)):
-                exact = numbers.astype(np.float64)
-                sums += np.einsum("kn,kn->n", exact, exact)
-    if not changes.any():
-        return True
-    return bool((changes <= _MOST_CHANGED**2 * squares).all()) and not are_whole(w)
+    for columns, part in _parts(w):
+        change = rounded(part.view(np.uint32)).view(np.float32)
+        change -= part
+        change *= np.float32(_SCALE)
+        for sums, numbers in ((squares, part), (changes, change)):
+            exact = numbers.astype(kind, copy=False)
+            sums[columns] += np.einsum("kn,kn->n", exact, exact)
+    return squares, changes
+
+
+def _are_held(squares: Array, changes: Array, w: Array) -> bool:
+    """Whether sums of squares of float32 are right: finite, and not too small but for columns of zeros."""
+    small = squares < _LEAST_SUM
+    if small.any() and w[:, small].any():
+        return False
+    return bool(max(squares.max(), changes.max()) < 1 / _LEAST_SUM)
 
 
 def rounded(bits: Array) -> Array:
     """The bits of the nearest floats whose lowest byte is 0, the even ones of two."""
-    nearest: Array = bits + (((bits >> 8) & 1) + 0x7F) & np.uint32(0xFFFFFF00)
+    nearest: Array = bits >> np.uint32(8)
+    nearest &= np.uint32(1)
+    nearest += np.uint32(0x7F)
+    nearest += bits
+    nearest &= np.uint32(0xFFFFFF00)
     return nearest
 
 
-def _parts(w: Array) -> Iterator[Array]:
+def _parts(w: Array) -> Iterator[tuple[slice, Array]]:
+    """Columns, and all their numbers or some, in an order that memory has them in."""
+    if w.flags.f_contiguous and not w.flags.c_contiguous:
+        step = max(1, _PART // w.shape[0])
+        for at in range(0, w.shape[1], step):
+            yield slice(at, at + step), w[:, at : at + step]
+        return
     rows = max(1, _PART // w.shape[1])
     for at in range(0, len(w), rows):
-        yield np.ascontiguousarray(w[at : at + rows])
+        yield slice(None), np.ascontiguousarray(w[at : at + rows])

@@ -17,10 +17,11 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
 from sardonyx.kernels.convolution.choose import cycles_of, is_signal
 from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
-from sardonyx.kernels.digits.numbers import have_digits
+from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
 from sardonyx.kernels.winograd.blocking import blocking, packed_sizes
@@ -196,11 +197,10 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
 
 def _with_registers(schemes: Sequence[Scheme], anchor: Value, goal: Goal) -> Sequence[Scheme]:
     """Those, and those of floats on matrix registers whose numbers are digits, if these serve."""
-    tile, x, w = goal.find_matrix("fixed24"), anchor.args[0], anchor.args[1].data
+    tile, (x, w) = goal.find_matrix("fixed24"), anchor.args
     if tile is None or goal.target.channel_block != tile.rows or x.dtype is not dt.F32 or is_signal(x):
         return schemes
-    assert w is not None
-    if not have_digits(w.reshape(len(w), -1).T):
+    if not allows(w, filters_have_digits):
         return schemes
     return (*schemes, *(replace(scheme, tile=tile) for scheme in schemes))
 
@@ -210,8 +210,11 @@ def _may_transform(anchor: Value) -> bool:
     x, w = anchor.args
     if x.dtype in WHOLE_SQUARES:
         return True
-    assert w.data is not None
-    return bool(np.isfinite(w.data).all()) and not are_whole(w.data)
+    return allows(w, _are_finite_and_not_whole)
+
+
+def _are_finite_and_not_whole(w: np.ndarray) -> bool:
+    return bool(np.isfinite(w).all()) and not are_whole(w)
 
 
 def is_exact(scheme: Scheme, w: np.ndarray) -> bool:

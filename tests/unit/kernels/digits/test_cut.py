@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sardonyx.kernels.digits.cut import Cut, largest_of_each
-from sardonyx.kernels.digits.numbers import LARGEST, digits
+from sardonyx.kernels.digits.numbers import LARGEST
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, float_
+from tests.unit.kernels.digits.reference import digits
 from tests.unit.llvm.written import run
 
 FLOATS = vector_of("float", 16)

@@ -7,8 +7,9 @@ import pytest
 
 from sardonyx.kernels.digits.dense import DenseWords, define_dense, define_join
 from sardonyx.kernels.digits.kernel import SUM_BYTES
-from sardonyx.kernels.digits.numbers import digits, in_turn, pack_digits, whole_numbers
+from sardonyx.kernels.digits.numbers import pack_digits
 from tests.tolerance import MATRIX_BOUNDS
+from tests.unit.kernels.digits.reference import digits, in_turn, whole_numbers
 from tests.unit.kernels.digits.tiled import SHAPE, TILE
 from tests.unit.kernels.native import Array, guarded
 from tests.unit.kernels.tiles.modelled import Modelled

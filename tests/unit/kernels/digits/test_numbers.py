@@ -8,15 +8,13 @@ import pytest
 from sardonyx.kernels.digits.numbers import (
     LARGEST,
     column_bytes,
-    digits,
     have_digits,
-    in_turn,
     pack_digits,
-    whole_numbers,
 )
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.targets.x86_64 import isa
 from tests.tolerance import MATRIX_BOUNDS
+from tests.unit.kernels.digits.reference import digits, in_turn, whole_numbers
 from tests.unit.kernels.native import Array
 
 (TILE,) = (tile for tile in isa.V4.matrices if tile.operand == "fixed24")
@@ -67,13 +65,15 @@ def test_whole_numbers_fit_three_digits_and_keep_signs(rng: np.random.Generator)
     assert np.array_equal(joined, whole)
 
 
-def test_panels_begin_with_scales_and_hold_digits_in_turn(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("turned", [True, False])
+def test_panels_begin_with_scales_and_hold_digits(turned: bool, rng: np.random.Generator) -> None:
     w = rng.standard_normal((2, 128, 48)).astype(np.float32)
-    packed = pack_digits(w, TILE)
+    w[1, 70, 33], w[1, 71, 34], w[1, :, 35], w[1, 5] = 1e-28, -1e-28, 0, -0.0
+    packed = pack_digits(w, TILE, turned=turned)
     assert packed.ctypes.data % 64 == 0
     assert packed.shape == (2, 48 * column_bytes(SHAPE, 2) // 4)
     whole, scales = whole_numbers(w)
-    planes = digits(in_turn(whole, SHAPE))
+    planes = digits(in_turn(whole, SHAPE) if turned else whole)
     panel = packed[1, 32 * column_bytes(SHAPE, 2) // 4 :]
     assert np.array_equal(panel[:16], scales[1, 32:])
     second = panel[16:].view(np.int8).reshape(2, 3, 16, 16, 4)[1]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.kernels.digits.kernel import SUM_BYTES, DigitKernel, define
-from sardonyx.kernels.digits.numbers import digits, in_turn, pack_digits, whole_numbers
+from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape, MatrixWords
 from sardonyx.targets.x86_64 import isa
+from tests.unit.kernels.digits.reference import digits, in_turn, whole_numbers
 from tests.unit.kernels.native import Array, guarded
 from tests.unit.kernels.tiles.modelled import Modelled
 

@@ -119,6 +119,7 @@ def test_what_is_chosen_is_near(k: int) -> None:
     short = rounded(w.view(np.uint32)).view(np.float32).astype(np.float64)
     change = np.sqrt(((short - w) ** 2).sum(0) / (w.astype(np.float64) ** 2).sum(0))
     assert is_near(w)
+    assert is_near(np.asfortranarray(w))
     assert 3e-6 < change.max() <= 9e-6
     x = np.random.default_rng(1).standard_normal((50, k))
     assert np.sqrt(((x @ (short - w)) ** 2).mean() / ((x @ w) ** 2).mean()) < 1e-5
@@ -134,6 +135,7 @@ def test_all_rows_of_large_weights_are_looked_at() -> None:
     w = weights(700, 300)
     w[699, 299] = np.nan
     assert not is_near(w)
+    assert not is_near(np.asfortranarray(w))
 
 
 def test_an_exact_product_reads_its_weights_as_they_are() -> None:
