@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import islice
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -50,31 +50,48 @@ class Deferred:
         """The array."""
         array = self._make(self.source)
         assert (array.shape, array.dtype) == (self.shape, self.dtype)
-        let_go(self.source)
+        self._let_go()
         return array
 
-    def pieces(self) -> Iterator[Array]:
-        """The array in parts, so small that their memory is used again and stays in a cache of the CPU."""
-        size = 0
-        for part in self._parts(self.source):
-            piece = self._make(part)
-            size += piece.nbytes
-            yield piece
-        assert size == self.nbytes
-        let_go(self.source)
+    def parts(self) -> Iterator[Callable[[], Array]]:
+        """What makes the array in parts, so small that their memory stays in a cache of the CPU."""
+        parts = list(self._parts(self.source))
+        for part in parts[:-1]:
+            yield partial(self._make, part)
+        for part in parts[-1:]:
+            yield partial(self._made_last, part)
+
+    def _made_last(self, part: Array) -> Array:
+        made = self._make(part)
+        self._let_go()
+        return made
+
+    def _let_go(self) -> None:
+        let_go(in_memory(self.source))
 
 
 Constant = Array | Deferred
 
 
+def in_memory(array: Array) -> Array:
+    """The array, or its transpose if that is how it lies in memory."""
+    return array if array.flags.c_contiguous or not array.flags.f_contiguous else array.T
+
+
 def arrays_of(constants: Iterable[Constant], threads: int) -> Iterator[Array]:
     """The arrays one after the other; deferred ones are made by threads, a few ahead of who reads."""
-    constants = list(constants)
-    rest = iter([constant for constant in constants if isinstance(constant, Deferred)])
-    ahead = deque(Background(constant.made) for constant in islice(rest, threads))
-    for constant in constants:
-        if isinstance(constant, Deferred):
-            yield ahead.popleft().result()
-            ahead.extend(Background(more.made) for more in islice(rest, 1))
-        else:
-            yield constant
+    return in_order((c.made if isinstance(c, Deferred) else c for c in constants), threads)
+
+
+def in_order(arrays: Iterable[Array | Callable[[], Array]], threads: int) -> Iterator[Array]:
+    """The arrays, and what is called for them by threads, a few ahead of who reads."""
+    rest, ahead, called = iter(arrays), deque[Array | Background[Array]](), 0
+    while True:
+        while called < threads and (array := next(rest, None)) is not None:
+            called += callable(array)
+            ahead.append(Background(array) if callable(array) else array)
+        if not ahead:
+            return
+        first = ahead.popleft()
+        called -= isinstance(first, Background)
+        yield first.result() if isinstance(first, Background) else first

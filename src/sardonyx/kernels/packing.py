@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sardonyx.base.deferred import Deferred
+from sardonyx.base.deferred import Deferred, in_memory
 from sardonyx.ir.place import Storage
 from sardonyx.ir.value import Value, const
 
@@ -36,7 +36,9 @@ def packed(
     if arrangement not in storages:
         assert value.data is not None
         if shape is not None and value.data.nbytes > _LARGE_BYTES:
-            deferred = Deferred(np.ascontiguousarray(value.data), arrangement, shape, pack, parts)
+            is_whole = in_memory(value.data).flags.c_contiguous
+            source = value.data if is_whole else np.ascontiguousarray(value.data)
+            deferred = Deferred(source, arrangement, shape, pack, parts)
             storages[arrangement] = Storage("packed", value.dtype, prod(shape), deferred=deferred)
             return storages[arrangement]
         data = const(pack(np.ascontiguousarray(value.data)))

@@ -5,7 +5,7 @@ Must not know what the constants mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,11 +94,22 @@ class Packed(NamedTuple):
     stored: list[Constant]
 
     def pieces(self) -> Iterator[memoryview]:
-        """The bytes to be stored, in pieces; every array starts aligned."""
+        """The bytes to be stored, in pieces that threads make; every array starts aligned."""
+        from sardonyx.base.deferred import in_order
+
+        size = 0
+        for array in in_order(self._parts(), cores.team_size()):
+            size += array.nbytes
+            yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        assert size == sum(constant.nbytes + -constant.nbytes % _ALIGN for constant in self.stored)
+
+    def _parts(self) -> Iterator[Array | Callable[[], Array]]:
         for constant in self.stored:
-            for array in (constant,) if isinstance(constant, np.ndarray) else constant.pieces():
-                yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-            yield memoryview(bytes(-constant.nbytes % _ALIGN))
+            if isinstance(constant, np.ndarray):
+                yield constant
+            else:
+                yield from constant.parts()
+            yield np.zeros(-constant.nbytes % _ALIGN, np.uint8)
 
 
 def pack(constants: Sequence[Constant], files: Sequence[Path] = ()) -> Packed:

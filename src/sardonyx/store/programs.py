@@ -196,13 +196,20 @@ def _put_weights(store: Cache, packed: Packed, model: Model | None) -> str | Non
 
 def _origins(constants: Sequence[Constant], model: Model | None) -> Iterator[str]:
     """Texts that are equal for equal constants only: where they stand or their content, and what is done."""
+    from sardonyx.base.deferred import in_memory
+
     contents: dict[int, str] = {}
     for constant in constants:
         source = constant if isinstance(constant, np.ndarray) else constant.source
         arrangement = None if isinstance(constant, np.ndarray) else constant.arrangement
-        content = contents.get(id(source)) or (model.place_of(source) if model else None)
+        content = contents.get(id(source))
         if content is None:
-            content = key_of(np.ascontiguousarray(source).reshape(-1).view(np.uint8).data)
+            lying = in_memory(source)
+            content = model.place_of(lying) if model else None
+            if content is None:
+                content = key_of(np.ascontiguousarray(lying).reshape(-1).view(np.uint8).data)
+            if lying is not source:
+                content += " transposed"
         contents[id(source)] = content
         yield f"{content} {source.dtype} {source.shape} {arrangement!r}"
 

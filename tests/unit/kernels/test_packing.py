@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sardonyx.ir.value import const
 from sardonyx.kernels import packing
@@ -32,3 +33,15 @@ def test_each_arrangement_is_made_once_and_forgotten_with_its_constant() -> None
     made.clear()
     gc.collect()
     assert len(packing._storages) < before
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_large_weights_are_packed_later_from_where_they_lie(axes: tuple[int, ...]) -> None:
+    lying = np.arange(3 << 18, dtype=np.float32).reshape(3, 1 << 9, 1 << 9)
+    value = const(lying.transpose(axes))
+    assert value.data is not None
+    storage = packed(value, "negative", np.negative, value.data.shape)
+    assert storage.deferred is not None
+    assert storage.value is None
+    assert np.shares_memory(storage.deferred.source, value.data) == (axes != (1, 0, 2))
+    assert np.array_equal(storage.deferred.made(), -value.data)

@@ -82,3 +82,9 @@ def test_deferred_constants_are_made_when_they_are_stored() -> None:
     for weights in (Weights.mapped([payload], packed.rows, []), Weights(constants)):
         assert weights[1].tolist() == [0, -1, -2, -3]
         assert weights[0].tolist() == [0] * 5
+
+
+def test_parts_of_which_one_is_missing_are_not_stored() -> None:
+    short = Deferred(np.arange(6.0).reshape(2, 3), "short", (2, 3), np.negative, lambda source: source[:1])
+    with pytest.raises(AssertionError):
+        list(pack([short]).pieces())

@@ -223,7 +223,8 @@ def _weights_of_few(w: Value, few: Few, goal: Goal) -> Storage:
 def _pack(
     w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, beside: int, *, blocked_in: bool
 ) -> Storage:
-    group = anchor.attrs["group"]
+    assert w.data is not None
+    group, dims_ = anchor.attrs["group"], w.data.shape
     if band and not blocked_in and band.operand == "fixed24":
         step = anchor.attrs["strides"][0]
         return packed(
@@ -235,7 +236,8 @@ def _pack(
         return packed(w, ("floats", band), lambda data: layouts.pack_float_weights(data, band, goal))
     if band:
         key = "conv", group, band
-        return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal))
+        shape = layouts.matrix_conv_shape(dims_, group, band, goal) if w.dtype is dt.F32 else None
+        return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal), shape)
     if not blocked_in:
         return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
     counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), used_of(anchor)
@@ -244,7 +246,8 @@ def _pack(
         own = layouts.used_outputs(data, group, used)
         return layouts.pack_conv_weights(own, group, goal, counts, beside)
 
-    return packed(w, ("conv", group, goal, counts, used, beside), pack)
+    shape = layouts.conv_shape((group * used, *dims_[1:]), group, goal) if w.dtype is dt.F32 else None
+    return packed(w, ("conv", group, goal, counts, used, beside), pack, shape)
 
 
 def _beside_words(operand: str, beside: int) -> dict[int, Argument]:

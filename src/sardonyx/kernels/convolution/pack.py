@@ -13,8 +13,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.convolution.abreast import in_steps
 from sardonyx.kernels.convolution.few import beside, cut_row
-from sardonyx.kernels.digits.numbers import pack_digits
-from sardonyx.kernels.product.pack import aligned_zeros, pack_b, pack_matrix
+from sardonyx.kernels.digits.numbers import digits_shape, pack_digits
+from sardonyx.kernels.product.pack import aligned_zeros, matrix_shape, pack_b, pack_matrix, packed_shape
 from sardonyx.kernels.tiles.beside import pack_beside
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.pairs import in_pairs
@@ -41,6 +41,11 @@ def pack_conv_weights(
             last = pack_beside(steps[g, :, steps.shape[2] - rest :], entries, together, shape.lanes)
             packed[g, packed.shape[1] - len(last) :] = last
     return packed
+
+
+def conv_shape(dims: tuple[int, ...], group: int, goal: Goal) -> tuple[int, ...]:
+    """The shape of what `pack_conv_weights` makes of floats [OC, IC / group, *kernel]."""
+    return packed_shape((group, prod(dims[1:]), dims[0] // group), np.dtype(np.float32), goal)
 
 
 def conv_steps(w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = ()) -> np.ndarray:
@@ -96,6 +101,14 @@ def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal)
         taps = in_pairs(taps, step)
     steps = _whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block)
     return pack_digits(steps, tile) if tile.operand == "fixed24" else pack_matrix(steps, tile)
+
+
+def matrix_conv_shape(dims: tuple[int, ...], group: int, tile: MatrixTile, goal: Goal) -> tuple[int, ...]:
+    """The shape of what `pack_matrix_weights` makes of an array."""
+    step, block = MatrixShape(tile).k_step, goal.target.channel_block
+    outputs = -(-(dims[0] // group) // block) * block
+    steps = group, prod(dims[2:]) * -(-dims[1] // step) * step, outputs
+    return digits_shape(steps, tile) if tile.operand == "fixed24" else matrix_shape(steps, tile)
 
 
 def pack_float_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

@@ -64,8 +64,8 @@ def pack_digits(w: np.ndarray, tile: MatrixTile, *, turned: bool = True) -> np.n
     are `turned`, else in order.
     """
     shape = MatrixShape(tile)
-    *batch, k, n = w.shape
-    packed = aligned_empty((*batch, n * column_bytes(shape, k // shape.k_step) // 4), np.dtype(np.float32))
+    k, n = w.shape[-2:]
+    packed = aligned_empty(digits_shape(w.shape, tile), np.dtype(np.float32))
     rows = max(1, _PART_NUMBERS // (n * shape.k_step)) * shape.k_step
     for to, matrix in zip(packed.reshape(-1, packed.shape[-1]), w.reshape(-1, k, n), strict=True):
         largest = _largest(matrix)
@@ -103,6 +103,13 @@ def _whole_numbers(w: np.ndarray, scales: np.ndarray) -> np.ndarray:
     if zeros.any():
         whole[zeros] = np.sign(w[zeros]).astype(np.int32)
     return whole
+
+
+def digits_shape(dims: tuple[int, ...], tile: MatrixTile) -> tuple[int, ...]:
+    """The shape of what `pack_digits` makes of an array."""
+    shape = MatrixShape(tile)
+    *batch, k, n = dims
+    return (*batch, n * column_bytes(shape, k // shape.k_step) // 4)
 
 
 def column_bytes(shape: MatrixShape, steps: int) -> int:

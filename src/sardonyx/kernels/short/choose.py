@@ -105,7 +105,7 @@ def _squares(w: Array, kind: type) -> tuple[Array, Array]:
         change -= part
         change *= np.float32(_SCALE)
         for sums, numbers in ((squares, part), (changes, change)):
-            exact = numbers.astype(kind, copy=False)
+            exact: Array = numbers.astype(kind, copy=False)
             sums[columns] += np.einsum("kn,kn->n", exact, exact)
     return squares, changes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
@@ -16,7 +17,7 @@ from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.winograd.blocking import blocking
-from sardonyx.kernels.winograd.pack import pack_winograd_weights
+from sardonyx.kernels.winograd.pack import pack_winograd_weights, winograd_shape
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.loops.lower import lower
 
@@ -41,7 +42,10 @@ def winograd_call(
     axes = kernel.outer[:4]
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
-    weights = packed(w, ("winograd", scheme, goal), lambda data: pack_winograd_weights(data, scheme, goal))
+    assert w.data is not None
+    dims_ = winograd_shape(w.data.shape, scheme, goal) if w.dtype is dt.F32 else None
+    key = "winograd", scheme, goal
+    weights = packed(w, key, lambda data: pack_winograd_weights(data, scheme, goal), dims_)
     cut = blocking(channels, channels_out, scheme, goal)
     words: dict[int, Argument] = {
         Winograd.X: Address.of(place),

@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from sardonyx.base.policy import Goal
-from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels.digits.numbers import pack_digits
-from sardonyx.kernels.product.pack import aligned_zeros, pack_b
+from sardonyx.kernels.digits.numbers import digits_shape, pack_digits
+from sardonyx.kernels.product.pack import aligned_empty, pack_b, packed_shape
 from sardonyx.kernels.winograd.blocking import packed_sizes
 from sardonyx.kernels.winograd.scheme import Scheme
 
@@ -39,18 +38,16 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     channels, outputs = packed_sizes(w.shape[1], w.shape[0], scheme, goal)
     taps = np.pad(taps, ((0, 0), (0, channels - w.shape[1]), (0, outputs - w.shape[0])))
     taps = taps.reshape(len(taps), -1) if scheme.tile else pack_b(taps, goal)
-    points = aligned_zeros((len(both), taps.shape[1]), number)
+    points = aligned_empty((len(both), taps.shape[1]), number)
     count = at_once(scheme)
     for at in range(0, taps.shape[1], count):
         points[:, at : at + count] = both @ taps[:, at : at + count].astype(np.float64)
-    return _as_digits(points.reshape(-1, channels, outputs), scheme.tile) if scheme.tile else points
+    return pack_digits(points.reshape(-1, channels, outputs), scheme.tile) if scheme.tile else points
 
 
-def _as_digits(points: np.ndarray, tile: MatrixTile) -> np.ndarray:
-    """The digits of points[points, IC, OC], one after the other: what is between fits a cache."""
-    first = pack_digits(points[0], tile)
-    packed = aligned_zeros((len(points), len(first)), first.dtype)
-    packed[0] = first
-    for number in range(1, len(points)):
-        packed[number] = pack_digits(points[number], tile)
-    return packed
+def winograd_shape(dims: tuple[int, ...], scheme: Scheme, goal: Goal) -> tuple[int, ...]:
+    """The shape of what `pack_winograd_weights` makes of floats [OC, IC, lines, pixels]."""
+    sizes = packed_sizes(dims[1], dims[0], scheme, goal)
+    if scheme.tile:
+        return scheme.points, *digits_shape(sizes, scheme.tile)
+    return scheme.points, *packed_shape(sizes, np.dtype(np.float32), goal)

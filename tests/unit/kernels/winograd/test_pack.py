@@ -12,7 +12,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.digits.numbers import pack_digits
 from sardonyx.kernels.product.pack import pack_b
 from sardonyx.kernels.winograd.cook_toom import Matrix
-from sardonyx.kernels.winograd.pack import at_once, pack_winograd_weights
+from sardonyx.kernels.winograd.pack import at_once, pack_winograd_weights, winograd_shape
 from sardonyx.kernels.winograd.scheme import ALL, FLOATS, WHOLE, Scheme, on_registers
 from sardonyx.targets.x86_64 import isa
 
@@ -36,6 +36,7 @@ def test_each_value_is_the_nearest_float_to_the_exact_one(target: isa.Target, sc
     for o, c in np.ndindex(33, 5):
         points[:, c, o] = (down @ exact[o, c] @ across.T / (by * times << 149)).ravel()
     packed = pack_winograd_weights(w, scheme, Goal(target))
+    assert packed.shape == winograd_shape(w.shape, scheme, Goal(target))
     np.testing.assert_array_max_ulp(packed, pack_b(points, Goal(target)), maxulp=1)
     assert np.count_nonzero(packed != pack_b(points, Goal(target))) < packed.size // 1000
     assert packed.ctypes.data % 64 == 0
@@ -70,5 +71,5 @@ def test_points_on_matrix_registers_are_digits(scheme: Scheme) -> None:
     points = np.einsum("ir,js,ocrs->ijco", down, across, w).reshape(scheme.points, 70, 33)
     padded = np.pad(points.astype(np.float32), [(0, 0), (0, 128 - 70), (0, 48 - 33)])
     packed, expected = pack_winograd_weights(w, scheme, Goal(isa.V4)), pack_digits(padded, TILE)
-    assert packed.shape == expected.shape
+    assert packed.shape == expected.shape == winograd_shape(w.shape, scheme, Goal(isa.V4))
     assert np.count_nonzero(packed.view(np.int32) != expected.view(np.int32)) < packed.size // 1000
