@@ -104,5 +104,15 @@ def must_be_one_or(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> No
         must_equal(_unless_one(a, a - b), 0, what, *sizes)
 
 
+def natural(size: Dim, what: str) -> Dim:
+    """The size; in the place of one that is known to be negative 0, and a note that no run is possible."""
+    if not isinstance(size, int) or size >= 0:
+        return size
+    if _collected:
+        message = f"{origin.innermost() or 'a node'}: {what}"
+        _collected[-1].setdefault((size, False), Obligation(size, False, message))
+    return 0
+
+
 def _unless_one(size: Dim, dim: Dim) -> Dim:
     return dims.where(dims.is_equal(size, 1), 0, dim)

@@ -11,6 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
+from sardonyx.ir.premise import natural
 from sardonyx.ir.value import Shape
 from sardonyx.ops.table import Attributes
 
@@ -89,7 +90,9 @@ class Window:
         for a in range(rank):
             extent = (kernel[a] - 1) * gaps[a] + 1
             before, after = borders[a], borders[a + rank]
-            rows.append(_along(spatial[a], extent, steps[a], before, after, auto_pad, bool(ceil_mode), cut))
+            row = _along(spatial[a], extent, steps[a], before, after, auto_pad, bool(ceil_mode), cut)
+            what = f"a window of {extent} does not fit into axis {a + 2} of {spatial[a]} with its pads"
+            rows.append((*row[:3], natural(row[3], what)))
         low, high, asked, out = zip(*rows, strict=True) if rows else ((), (), (), ())
         return Window(tuple(kernel), steps, gaps, low, high, asked, out)
 

@@ -147,12 +147,24 @@ def test_impossible_sizes(case: Case) -> None:
     check(case)
 
 
-def test_a_fixed_window_larger_than_what_it_slides_over() -> None:
-    subject = session(
-        "(float[1, 1, 3, 3] x) => (float y, int64 i) { y, i = MaxPool<kernel_shape = [2, 5]>(x) }"
-    )
-    with pytest.raises(Fail, match="negative"):
-        subject.run(None, {"x": floats(1, 1, 3, 3)})
+@pytest.mark.parametrize(
+    ("shape", "call"),
+    [
+        ((1, 1, 3, 3), "y, i = MaxPool<kernel_shape = [2, 5]>(x) j = Add(i, i)"),
+        ((1, 1, 1, 1, 6), "y = Conv<dilations = [3, 2, 1]>(x, w)"),
+        ((0, 16, 1, 8), "y = Conv(x, w)"),
+        ((1, 16, 0, 8), "y = Conv(x, w)"),
+        ((2, 4, 2, 1), "y = AveragePool<kernel_shape = [4, 4]>(x)"),
+    ],
+)
+@pytest.mark.parametrize("free", [False, True])
+def test_a_window_larger_than_what_it_slides_over(shape: tuple[int, ...], call: str, free: bool) -> None:
+    sizes = ", ".join(f"N{n}" if free else str(size) for n, size in enumerate(shape))
+    shapes = f"float[{sizes}] x, float[8, {shape[1]}{', 3' * (len(shape) - 2)}] w"
+    subject = session(f"({shapes}) => (float y) {{ {call} }}")
+    weights = floats(8, shape[1], *[3] * (len(shape) - 2))
+    with pytest.raises(Fail, match="a window of [3457] does not fit into axis [23] of|negative"):
+        subject.run(None, {"x": floats(*shape), "w": weights})
 
 
 def test_quantised_windows_without_pixels(rng: np.random.Generator) -> None:
