@@ -174,6 +174,21 @@ def difference_of_short(actual: Array, exact: Array) -> str | None:
     return None if error <= SHORT_BOUND * size else f"off by {error} of {size}"
 
 
+def difference_of_matrices(actual: Array, exact: Array, tile: str, term: float = 0.0) -> str | None:
+    """What is wrong with a product by matrix registers, by the name of its tile; `exact` is rounded once.
+
+    `term` is the size of what an element of the result adds up, which may cancel: errors are a part of that.
+    """
+    finite = np.isfinite(exact)
+    if actual.shape != exact.shape or not np.array_equal(actual[~finite], exact[~finite], equal_nan=True):
+        return difference(actual, exact)
+    a, e = (x[finite].astype(np.float64) for x in (actual, exact))
+    error, size = (math.sqrt(np.mean(x**2)) if len(x) else 0.0 for x in (a - e, e))
+    if error <= MATRIX_BOUNDS[tile] * max(size, term):
+        return None
+    return f"rms of the errors is {error:.2e}, of the result {size:.2e}, of its terms {term:.2e}"
+
+
 def worse_than_peer(actual: Array, peer: Array, exact: Array) -> str | None:
     """What is wrong if `actual` is clearly further from `exact` than the peer's result; all have one shape.
 

@@ -9,6 +9,7 @@ import pytest
 from tests.tolerance import (
     assert_close,
     difference,
+    difference_of_matrices,
     difference_of_models,
     difference_of_rounded_models,
     worse_than_peer,
@@ -59,6 +60,14 @@ def test_rounded_models_are_judged_by_all_their_values() -> None:
     assert difference_of_rounded_models(all_off, right) is not None
     assert difference_of_rounded_models(lost, right) is not None
     assert difference_of_rounded_models(np.array([1, 2]), np.array([1, 3])) is not None
+
+
+def test_products_of_matrix_registers_are_judged_by_all_their_values() -> None:
+    exact = np.array([1, -2, np.nan, np.inf], np.float32)
+    for apart, term, bad in ((5e-6, 0.0, False), (2e-5, 0.0, True), (2e-5, 4.0, False), (np.nan, 4.0, True)):
+        actual = exact * np.float32(1 + apart)
+        assert bool(difference_of_matrices(actual, exact, "bf16x3", term)) == bad
+    assert difference_of_matrices(exact[::-1], exact, "bf16x3", 4.0) is not None
 
 
 def test_a_result_may_be_as_far_off_as_the_peers() -> None:

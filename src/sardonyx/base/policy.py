@@ -44,13 +44,15 @@ class Goal:
     """A machine and a policy.
 
     `grows` tells that results of the model are longer than its inputs: it goes on from what it keeps, in few
-    rows, most likely. `streams` tells that its weights come from memory in every run, and may be kept twice.
+    rows, most likely. `streams` tells that its weights come from memory in every run, and may be kept twice;
+    `keeps_once` that they may not be.
     """
 
     target: Target
     policy: Policy = field(default_factory=Policy)
     grows: bool = False
     streams: bool = True
+    keeps_once: bool = False
 
     def tile(self, operand: str) -> RegisterTile:
         """The first register tile for an element type that machine and policy allow.
@@ -68,10 +70,11 @@ class Goal:
         A start would take seconds, the cache gigabytes more.
         """
         policy = self.policy
-        if weight_bytes > _KEPT_TWICE and policy.strassen == "auto":
+        once = weight_bytes > _KEPT_TWICE
+        if once and policy.strassen == "auto":
             policy = replace(policy, strassen="off")
-        streams = _IN_CACHES < weight_bytes <= _KEPT_TWICE
-        return replace(self, policy=policy, grows=grows, streams=streams)
+        streams = weight_bytes > _IN_CACHES and not once
+        return replace(self, policy=policy, grows=grows, streams=streams, keeps_once=once)
 
     def find_tile(self, operand: str) -> RegisterTile | None:
         """As `tile`; None if the target has none."""

@@ -33,8 +33,10 @@ class Readers:
 
 
 def joined(groups: Sequence[Group], chains: Sequence[tuple[Group, ...]], kind: GroupKind) -> list[Group]:
-    """The groups with each chain as one of this kind, in the place of its last."""
-    by_last = {chain[-1]: chain for chain in chains}
+    """The groups with each chain as one of this kind, of all their parts, in the place of its last."""
+    by_last = {
+        chain[-1]: tuple(part for group in chain for part in group.parts or (group,)) for chain in chains
+    }
     gone = {group for chain in chains for group in chain[:-1]}
     return [
         replace(group, kind=kind, parts=by_last[group]) if group in by_last else group

@@ -23,6 +23,7 @@ from sardonyx.fuse.legal import (
     why_not_dropped,
     why_not_reduce,
 )
+from sardonyx.fuse.normed import with_normed
 from sardonyx.fuse.repeated import is_costly, repeats
 from sardonyx.fuse.storage import (
     BodyPlaces,
@@ -381,7 +382,8 @@ def partition(graph: Graph, native: frozenset[str] = frozenset(), given: BodyPla
     for value in walk.order:
         if value.id in walk.stored:
             groups.extend(_groups_of(walk, value, places))
-    groups = with_windowed(graph, with_attention(graph, groups, places), places)
+    for join in (with_attention, with_windowed, with_normed):
+        groups = join(graph, groups, places)
     for root, place in copies:
         groups.append(Group("loops", root, place))
     return Fusion(graph, _hosts_outside(graph, groups), places, outputs, tuple(walk.decisions))

@@ -12,7 +12,7 @@ from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 
 GroupKind: TypeAlias = Literal[
-    "loops", "contract", "opaque", "host", "padding", "concat", "attention", "windowed"
+    "loops", "contract", "opaque", "host", "padding", "concat", "attention", "windowed", "normed"
 ]
 
 
@@ -25,8 +25,9 @@ class Group:
     around its operand), "concat" (no work: its parts are stored in place), "attention" (three groups in one,
     `parts`: scores, the shares that softmax makes of them, and their product with values; only the last is
     stored), "windowed" (a convolution, its pad if it has one, and a loop nest with windows that alone reads
-    it, as `parts`: what is between need not be stored whole). `results` are the places of the results of a
-    many-result root, None where unused.
+    it, as `parts`: what is between need not be stored whole), "normed" (a norm of channels and a convolution
+    of one tap that alone reads it, and what is joined to that, as `parts`). `results` are the places of the
+    results of a many-result root, None where unused.
     """
 
     kind: GroupKind

@@ -118,6 +118,9 @@ class Conv(IntEnum):
     pixel of the band, if digits are multiplied. PANELS, if not 0, are all that is computed of
     each group, from FIRST_PANEL on. KEPT, if not null, has two words for who calls once for some panels after
     the other: whether the band of the call before serves, and whether it has what is infinite or NaN.
+    NORM, if not null, is what blocks of channels are scaled by and shifted by, a vector each, before digits
+    are made of them, and NORM_LOW the bits of what they then are at least; windows have one tap, and there is
+    one group.
     """
 
     X = 0
@@ -169,7 +172,9 @@ class Conv(IntEnum):
     AGAIN_STEPS = 46
     KEPT = 47
     BESIDE = 48
-    EPILOGUE_WORDS = 49
+    NORM = 49
+    NORM_LOW = 50
+    EPILOGUE_WORDS = 51
 
 
 class Windowed(IntEnum):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -67,6 +68,8 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
             yield call, {**products, **contraction(goal.tile("f32")), **own}
         case "windowed":
             yield from _windowed_calls(group, places, goal, emissions)
+        case "normed":
+            yield from _normed_calls(group, places, goal, emissions)
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for kernel in kernels:
@@ -75,6 +78,27 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
                     continue
                 call, ir = emissions.call(kernel)
                 yield call, {**turning(emissions.turns(call)), call.symbol: partial(str, ir)}
+
+
+def _normed_calls(group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions) -> Calls:
+    """One call of norm and convolution, or of each where that reads no digits, and those of what follows."""
+    from sardonyx.kernels.convolution.normed import normed_call
+
+    before, first, *others = group.parts
+    kernels: dict[str, Text] = {}
+
+    def convolve(part: Group, at: Mapping[int, Place]) -> NativeCall:
+        call, modules = contract_call(part, at, goal, emissions)
+        kernels.update(modules)
+        return call
+
+    if made := normed_call(before, first, places, goal, convolve):
+        yield made, kernels
+    else:
+        yield from native_calls(before, places, goal, emissions)
+        others = [replace(group, kind="windowed", parts=group.parts[1:]) if others else first]
+    for part in others:
+        yield from native_calls(part, places, goal, emissions)
 
 
 def _windowed_calls(group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions) -> Calls:

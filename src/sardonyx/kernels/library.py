@@ -295,6 +295,9 @@ def digits_ir(tile: MatrixTile, goal: Goal) -> str:
         for careful in (False, True):
             for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
                 cut(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
+            define_cut_blocks(
+                module, MatrixShape(tile), goal.target.channel_block, careful=careful, normed=True
+            )
 
     return _beside(define, "digits", goal, tile)
 

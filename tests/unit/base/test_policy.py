@@ -68,6 +68,7 @@ def test_what_is_kept_beside_weights_follows_from_their_size(
 ) -> None:
     goal = Goal(target()).over(weight_bytes)
     assert (goal.policy.strassen, goal.streams) == (strassen, streams)
+    assert goal.keeps_once == (weight_bytes > 1 << 30)
     asked = Goal(target(), Policy(strassen="on", short_weights="on"))
     assert asked.over(weight_bytes).policy == asked.policy
 

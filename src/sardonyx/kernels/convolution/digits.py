@@ -1,12 +1,13 @@
 """The loops of one convolution around micro-kernels whose numbers are digits.
 
-A pixel that one tap reads has a scale of its own: that of its largest channel. Where several taps add up, all
-pixels of a band have one. Scales lie before the band, one behind the other as its pixels. Must not know
-threads.
+A pixel that one tap reads has a scale of its own: that of its largest channel, normed if it is to be. Where
+several taps add up, all pixels of a band have one. Scales lie before the band, one behind the other as its
+pixels. Must not know threads.
 """
 
 from __future__ import annotations
 
+from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.digits.blocks import (
     BlockWords,
@@ -40,6 +41,10 @@ class DigitsBandBlock(BandBlock):
             [V(f"@{d(module, self.matrix, self.shape.block, careful=c)}", "ptr") for c in (False, True)]
             for d in define
         )
+        self.split_normed = [
+            V(f"@{define_cut_blocks(module, self.matrix, self.shape.block, careful=c, normed=True)}", "ptr")
+            for c in (False, True)
+        ]
 
     def _make_tile_words(self) -> None:
         super()._make_tile_words()
@@ -62,6 +67,8 @@ class DigitsBandBlock(BandBlock):
         self.band = f.gep(self.scales, room, "i8")
         for word, address in ((BlockWords.SCALES, self.scales), (BlockWords.FIRST, self.band)):
             set_word(f, self.split_words, word, address)
+        for word, told in ((BlockWords.NORM, Conv.NORM), (BlockWords.LOW, Conv.NORM_LOW)):
+            set_word(f, self.split_words, word, f.word(self.args, told))
 
     def _split(self, function: V, source: V, rows: V, width: V, phase_bytes: V) -> V:
         """Split rows, after a look at all of them if they have one scale."""
@@ -75,7 +82,9 @@ class DigitsBandBlock(BandBlock):
                 f.call_pointer(self.measures[number], self.magnitudes, at, *how)
                 row.next(f.gep(at, apart, "i8"))
             set_scale(f, self.magnitudes, self.split_words)
-        chosen = f.select(self.one_scale, self.split_evenly[number], function)
+        is_normed = f.icmp("ne", f.word(self.args, Conv.NORM), int_(0))
+        chosen = f.select(is_normed, self.split_normed[number], function)
+        chosen = f.select(self.one_scale, self.split_evenly[number], chosen)
         return super()._split(chosen, source, rows, width, phase_bytes)
 
     def _column_bytes(self) -> V:

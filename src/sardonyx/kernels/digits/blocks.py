@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.kernels.digits.cut import FLOATS, INTS, LANES, Cut, is_special, largest_of_each
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -30,25 +31,30 @@ class BlockWords(IntEnum):
     FIRST = 7
     FACTOR = 8
     SPECIAL = 9
+    NORM = 10
+    LOW = 11
 
 
 _PARAMS = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
 
 
-def define_cut_blocks(module: Module, shape: MatrixShape, block: int, *, careful: bool) -> str:
+def define_cut_blocks(
+    module: Module, shape: MatrixShape, block: int, *, careful: bool, normed: bool = False
+) -> str:
     """Add `i64 @name(ptr to, ptr from, i64 pixels, ptr words)`; returns the name.
 
     `from` holds pixels of `block` channels; in each step of `to`, pixels have the channels of four blocks,
     with zeros behind the last one. Each pixel has a scale. Returns whether anything was infinite or NaN,
-    which only a `careful` function cuts; that writes a plane of codes too.
+    which only a `careful` function cuts; that writes a plane of codes too. A `normed` function cuts what the
+    NORM makes of channels.
     """
     assert block == LANES
-    name = f"digits_cut_{shape.tile.name}{'_careful' if careful else ''}"
+    name = f"digits_cut_{'normed_' if normed else ''}{shape.tile.name}{'_careful' if careful else ''}"
     if module.has(name):
         return name
     f = Function(module, name, _PARAMS, "i64", internal=True, attributes="nounwind noinline")
     to, source, pixels, words = f.params
-    blocks = _Blocks(f, shape, words, careful=careful)
+    blocks = _Blocks(f, shape, words, careful=careful, normed=normed)
     size = shape.tile.row_bytes
     before = f.sub(f.convert("ptrtoint", to, "i64"), f.word(words, BlockWords.FIRST))
     scales = f.gep(f.word(words, BlockWords.SCALES, "ptr"), f.binary("udiv", before, int_(size // 4)), "i8")
@@ -106,10 +112,10 @@ def define_largest_of_blocks(module: Module, shape: MatrixShape, block: int, *, 
     blocks = _Blocks(f, shape, words, careful=careful)
     with f.loop(int_(0), blocks.blocks, 1, [source, f.load(to, INTS)]) as each:
         here, found = each.carried
-        mask = blocks.mask(each.index)
+        lanes = blocks.lanes(each.index)
         with f.loop(int_(0), pixels, 1, [here, found]) as pixel:
             at, most = pixel.carried
-            most = blocks.cut.larger(most, f.masked_load(at, FLOATS, mask))
+            most = blocks.cut.larger(most, blocks.read(at, lanes))
             pixel.next(f.gep(at, pitch, "i8"), most)
         each.next(f.gep(here, blocks.far, "i8"), pixel.carried[1])
     f.store(each.carried[1], to)
@@ -128,19 +134,46 @@ def set_scale(f: Function, largest: V, words: V) -> None:
     f.store(is_special(f, found), f.gep(words, int_(BlockWords.SPECIAL), "i64"), 8)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """Which lanes of a block are channels, and by what these are scaled and shifted, if they are."""
+
+    mask: V
+    scale: V | None = None
+    shift: V | None = None
+
+
 class _Blocks:
     """The loops over the blocks of a few pixels."""
 
-    def __init__(self, f: Function, shape: MatrixShape, words: V, *, careful: bool) -> None:
-        self.f, self.shape, self.cut = f, shape, Cut(f, careful=careful)
+    def __init__(
+        self, f: Function, shape: MatrixShape, words: V, *, careful: bool, normed: bool = False
+    ) -> None:
+        self.f, self.shape, self.cut, self.normed = f, shape, Cut(f, careful=careful), normed
+        self.norm, self.low = f.word(words, BlockWords.NORM, "ptr"), f.word(words, BlockWords.LOW, "float")
         self.step, self.plane, self.pitch, self.far, self.channels, self.blocks = (
             f.word(words, word) for word in BlockWords if word < BlockWords.SCALES
         )
         self.factors, self.magnitudes = f.alloca("float", ROWS), f.alloca("i32", ROWS)
 
-    def mask(self, block: V) -> V:
-        """Which lanes of a block are channels."""
-        return self.f.tail_mask(self.f.sub(self.channels, self.f.mul(block, int_(LANES))), LANES)
+    def lanes(self, block: V) -> _Lanes:
+        """The lanes of a block; behind the last none are channels."""
+        f = self.f
+        mask = f.tail_mask(f.sub(self.channels, f.mul(block, int_(LANES))), LANES)
+        if not self.normed:
+            return _Lanes(mask)
+        at = f.gep(self.norm, f.mul(block, int_(2 * LANES)), "float")
+        return _Lanes(mask, *(f.masked_load(f.gep(at, int_(n), "float"), FLOATS, mask) for n in (0, LANES)))
+
+    def read(self, source: V, lanes: _Lanes) -> V:
+        """The channels of a block of a pixel, or what is made of them."""
+        f = self.f
+        x = f.masked_load(source, FLOATS, lanes.mask)
+        if lanes.scale is None or lanes.shift is None:
+            return x
+        low = f.splat(self.low, LANES)
+        x = f.fma(x, lanes.scale, lanes.shift)
+        return f.select(f.fcmp("ogt", low, x), low, x)
 
     def largest(self, source: V, count: V) -> V:
         """The largest magnitudes of all blocks of `count` pixels, at most ROWS."""
@@ -164,7 +197,7 @@ class _Blocks:
         f = self.f
         with f.loop(int_(0), self.blocks, 1, [source, int_(0, INTS)]) as block:
             here, found = block.carried
-            found = self.cut.larger(found, f.masked_load(here, FLOATS, self.mask(block.index)))
+            found = self.cut.larger(found, self.read(here, self.lanes(block.index)))
             block.next(f.gep(here, self.far, "i8"), found)
         return block.carried[1]
 
@@ -175,12 +208,12 @@ class _Blocks:
         group = f.mul(self.pitch, int_(len(distances)))
         with f.loop(int_(0), self.blocks, 1, [source, *[int_(0, INTS)] * ROWS]) as block:
             first, *found = block.carried
-            here, mask = first, self.mask(block.index)
+            here, lanes = first, self.lanes(block.index)
             for n in range(ROWS):
                 if n and n % len(distances) == 0:
                     here = f.gep(hidden(f, here), group, "i8")
                 distance = distances[n % len(distances)]
-                x = f.masked_load(f.gep(here, distance, "i8"), FLOATS, mask)
+                x = self.read(f.gep(here, distance, "i8"), lanes)
                 found[n] = self.cut.larger(found[n], x)
             block.next(f.gep(first, self.far, "i8"), *found)
         return largest_of_each(f, block.carried[1:])
@@ -195,11 +228,11 @@ class _Blocks:
         with f.loop(int_(0), self.blocks, ways, [to]) as step:
             (into,) = step.carried
             numbers = [f.add(step.index, int_(n)) for n in range(ways)]
-            masks = [self.mask(number) for number in numbers]
+            lanes = [self.lanes(number) for number in numbers]
             begin = [f.gep(source, f.mul(self.far, f.smin(n, last)), "i8") for n in numbers]
             with f.loop(int_(0), count, 1, [into, factors, *begin]) as pixel:
                 there, own, *here = pixel.carried
-                x = [f.masked_load(p, FLOATS, m) for p, m in zip(here, masks, strict=True)]
+                x = [self.read(p, own_lanes) for p, own_lanes in zip(here, lanes, strict=True)]
                 if beyond:
                     for address in here:
                         prefetch(f, f.gep(address, beyond, "i8"), 1)

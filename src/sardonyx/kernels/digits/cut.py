@@ -17,7 +17,7 @@ from sardonyx.llvm.vec import Function, V, float_, int_
 LANES = 16
 FLOATS, INTS = vector_of("float", LANES), vector_of("i32", LANES)
 _MAGNITUDE, _INFINITE = 0x7FFFFFFF, 0x7F800000
-_LEAST = 2.0**-100
+_LEAST = 2.0**-104
 """What a largest magnitude counts as at least, so that no factor overflows."""
 
 _PLACES = 2.0**16

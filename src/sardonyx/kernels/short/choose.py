@@ -31,7 +31,10 @@ _MOST_CHANGED = 9e-6
 """By how much a column may change at most, of its length; independent roundings change it by 6.5e-6."""
 
 TWO_STREAMS = "amx-tile"
-"""The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for."""
+"""The feature of cores that fetch more of two stretches of memory than of one, and of what is asked for.
+
+Their third cache is hardly faster than memory.
+"""
 
 _SCALE = 2.0**16
 """Changes are about as large as numbers when they are multiplied by it."""
@@ -61,9 +64,15 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
         return False
     if policy.short_weights == "auto":
         samples = isinstance(rows, int) or (a.rank == 2 and len(dims.symbols(rows)) < 2)
-        if not goal.streams or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
+        if not _leave(b.data.nbytes, goal) or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
             return False
     return allows(b, is_near)
+
+
+def _leave(size: int, goal: Goal) -> bool:
+    """Whether weights of so many bytes do not stay in a cache that is fast enough, and may be kept twice."""
+    is_near = not goal.target.has(TWO_STREAMS) or size <= goal.target.l2_bytes
+    return goal.streams or not (goal.keeps_once or is_near)
 
 
 def _are_shorter(anchor: Value, goal: Goal) -> bool:

@@ -106,10 +106,13 @@ def _of(x: Value, direction: int) -> Value:
 
 
 def _lengths(given: Value | None, what: str, batch: Dim, most: Dim) -> Value:
-    """How long each sample is [B], int64."""
+    """How long each sample is [B], int64; a run with one that is not in 1 .. most is refused.
+
+    Nothing can be read in a memory of length 0.
+    """
     if given is None:
         return dim_value(most, dt.I64).broadcast((batch,))
-    return within(shaped(given, what, batch).cast(dt.I64), most + 1)
+    return within(shaped(given, what, batch).cast(dt.I64) - 1, most) + 1
 
 
 def _reader(

@@ -142,11 +142,14 @@ def attn_lstm(d: Draw) -> Call:
     x, seen = d.within((steps, batch, width), -1, 1), d.within((batch, memory, depth), -1, 1)
     w, r = (d.within((ways, 4 * hidden, n), -1, 1) for n in (width + read, hidden))
     bias = d.maybe(d.within((ways, 8 * hidden), -1, 1))
-    lengths = d.maybe(d.within((batch,), 1, steps, np.int32))
+    least = int(d.integer(0, 7) > 0)
+    lengths = d.maybe(d.within((batch,), least, steps, np.int32))
     states = [d.maybe(d.within((ways, batch, hidden), -1, 1)) for _ in "hc"]
     peepholes = d.maybe(d.within((ways, 3 * hidden), -1, 1))
     asks = [d.within((ways, n, size), -1, 1) for n in (hidden, depth)]
     inputs = [x, w, r, bias, lengths, *states, peepholes, *asks, d.within((ways, size), -1, 1), seen]
-    inputs.append(d.maybe(d.within((batch,), 1, memory, np.int32)))
+    inputs.append(d.maybe(d.within((batch,), least, memory, np.int32)))
+    invalid = any(given is not None and not given.all() for given in (lengths, inputs[-1]))
     inputs.append(None if layer is None else d.within((ways, hidden + depth, layer), -1, 1))
-    return Call(inputs, 3, peer, 64, 8.0, zeros=False, direction=direction, hidden_size=hidden)
+    more = {"direction": direction, "hidden_size": hidden, "invalid": "a length is 0" if invalid else ""}
+    return Call(inputs, 3, peer, 64, 8.0, zeros=False, **more)

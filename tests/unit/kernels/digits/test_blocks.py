@@ -18,8 +18,13 @@ SHAPE = MatrixShape(TILE)
 GAP = 64
 
 
-def cut(x: Array, apart: int = 1, *, careful: bool = False) -> tuple[Array, Array, bool]:
-    """Digits [plane, pixels, channels] of x[pixels, channels], their scales, and whether some have none."""
+def cut(
+    x: Array, apart: int = 1, *, careful: bool = False, norm: Array | None = None
+) -> tuple[Array, Array, bool]:
+    """Digits [plane, pixels, channels] of x[pixels, channels], their scales, and whether some have none.
+
+    They are those of max(x * norm[0] + norm[1], 0) if there is a norm[2, channels].
+    """
     pixels, channels = x.shape
     blocks, steps = -(-channels // 16), -(-channels // 64)
     blocked = np.full((blocks, pixels * apart, 16), np.nan, np.float32)
@@ -31,7 +36,13 @@ def cut(x: Array, apart: int = 1, *, careful: bool = False) -> tuple[Array, Arra
     scales = guarded(np.zeros(pixels, np.float32))
     words = np.array([step, step * steps, 64 * apart, source.strides[0], channels, blocks], np.int64)
     words = np.append(words, (scales.ctypes.data, planes.ctypes.data))
-    made = Modelled(lambda module: define_cut_blocks(module, SHAPE, 16, careful=careful))
+    table = np.zeros((2, blocks * 16), np.float32)
+    if norm is not None:
+        table[:, :channels] = norm
+    table = guarded(table.reshape(2, blocks, 16).swapaxes(0, 1))
+    words = np.append(words, (0, 0, table.ctypes.data, 0))
+    how = {"careful": careful, "normed": norm is not None}
+    made = Modelled(lambda module: define_cut_blocks(module, SHAPE, 16, **how))
     found = made.call(made.names, planes, source, pixels, words, result=True)
     assert (planes[..., step - GAP :] == 0).all()
     by_step = planes[..., : step - GAP].reshape(3 + careful, steps, pixels, 16, 4)
@@ -44,7 +55,7 @@ def values(planes: Array, scales: Array) -> Array:
 
 
 @pytest.mark.parametrize(("pixels", "channels", "apart"), [(1, 16, 1), (37, 70, 1), (16, 128, 2), (5, 49, 3)])
-@pytest.mark.parametrize("size", [1.0, 1e-28, 3.4e38])
+@pytest.mark.parametrize("size", [1.0, 1.5e-31, 3.4e38])
 def test_pixels(pixels: int, channels: int, apart: int, size: float, rng: np.random.Generator) -> None:
     x = (rng.uniform(-1, 1, (pixels, channels)) * 0.9 ** rng.integers(0, 9, (pixels, 1)) * size).astype(
         np.float32
@@ -54,6 +65,14 @@ def test_pixels(pixels: int, channels: int, apart: int, size: float, rng: np.ran
     assert (planes[:, :, channels:] == 0).all()
     largest = np.abs(x).max(1, keepdims=True).astype(np.float64)
     assert (np.abs(values(planes, scales)[:, :channels] - x) <= largest * 1.1 / LARGEST).all()
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_channels_are_scaled_shifted_and_limited_first(careful: bool, rng: np.random.Generator) -> None:
+    x, norm = (rng.standard_normal(shape).astype(np.float32) for shape in ((37, 70), (2, 70)))
+    made = np.maximum(x.astype(np.float64) * norm[0] + norm[1], 0).astype(np.float32)
+    for own, exact in zip(cut(x, norm=norm, careful=careful), cut(made, careful=careful), strict=True):
+        assert np.array_equal(own, exact)
 
 
 def test_zeros_and_what_is_hardly_more_are_zero() -> None:

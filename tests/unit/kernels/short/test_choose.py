@@ -7,10 +7,11 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.kernels.short.choose import chosen, is_near, most_rows, rounded
+from sardonyx.kernels.short.choose import TWO_STREAMS, chosen, is_near, most_rows, rounded
 from sardonyx.targets.x86_64 import isa
 
 BATCH, LENGTH = dims.symbol("batch", 1), dims.symbol("length", 1)
@@ -45,6 +46,16 @@ def test_unknown_rows_are_few_if_they_are_samples_or_what_is_appended() -> None:
     assert not is_chosen(product(weights(), 1, LENGTH))
     assert is_chosen(product(weights(), BATCH, LENGTH), grows=True)
     assert not is_chosen(product(weights(), 197 * BATCH), grows=True), "there are always many"
+
+
+@pytest.mark.parametrize("feature", ["", TWO_STREAMS])
+def test_weights_that_stay_in_caches_may_wait_for_a_slow_one(feature: str) -> None:
+    target = replace(isa.with_features(isa.V4, [feature] if feature else []), l2_bytes=1 << 20)
+    goal = Goal(target, Policy(), streams=False)
+    for columns, is_large in ((1024, False), (1040, True)):
+        anchor = product(weights(256, columns), BATCH)
+        assert chosen(anchor, BATCH, goal) == (is_large and bool(feature))
+        assert not chosen(anchor, BATCH, replace(goal, keeps_once=True))
 
 
 def test_the_user_overrules_all_but_what_results_depend_on() -> None:

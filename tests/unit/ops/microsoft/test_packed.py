@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import RunError, ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, const
 from sardonyx.ops.microsoft.attn_lstm import attn_lstm
 from sardonyx.ops.microsoft.grouped import grouped
@@ -112,6 +112,21 @@ def test_each_direction_has_attention_of_its_own(name: str, directions: int) -> 
     x, memory = const(real(3, 2, 4)), const(real(2, 4, depth))
     with pytest.raises(ShapeError, match=f"the weights {name} has"):
         attn_lstm(x, *weights, None, None, None, None, None, *asks, own, memory, None, layer, cell=BOTH_WAYS)
+
+
+@pytest.mark.parametrize("lengths", [(numbers(0, 3), numbers(4, 4)), (numbers(3, 3), numbers(4, 0))])
+def test_nothing_is_read_in_a_memory_of_length_0(lengths: tuple[Value, Value]) -> None:
+    hidden, depth, size = 3, 2, 5
+    weights = [const(real(1, 4 * hidden, n)) for n in (4 + depth, hidden)]
+    asks = [const(real(1, *shape)) for shape in ((hidden, size), (depth, size), (size,))]
+    x, memory = const(real(3, 2, 4)), const(real(2, 4, depth))
+
+    def call(steps: Value, known: Value) -> tuple[Value, ...]:
+        return attn_lstm(x, *weights, None, steps, None, None, None, *asks, memory, known)
+
+    built(lambda: call(numbers(3, 1), numbers(1, 4)))
+    with pytest.raises(RunError, match="out of range"):
+        built(lambda: call(*lengths))
 
 
 TABLE, AT = const(np.zeros((2, 18), np.uint8)), numbers(0)
