@@ -35,13 +35,13 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 GOLDEN = Path(__file__).parent / "golden"
-SPREAD = [
+SPREAD = {
     Path(__file__).parent / name
     for name in (
         *("property", "unit/runtime/test_promotion.py"),
         *(f"unit/{n}" for n in ("convert", "emit", "kernels", "llvm", "loops", "ops", "passes")),
     )
-]
+}
 """Tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
 FROZEN: set[str] = set()
 SEED = int(os.environ.get("TEST_SEED", "0"))
@@ -92,17 +92,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All processes have the same order, wherever they began; of products of options few tests are quick."""
     items.sort(key=lambda item: item.path)
-    for _, tests in groupby(filter(_is_spread, items), lambda item: (item.path, item.originalname)):
-        group = list(tests)
-        options = [[id(option) for option in item.callspec.params.values()] for item in group]
-        for item, is_kept in zip(group, spread(options), strict=True):
-            if not is_kept:
-                item.add_marker(pytest.mark.slow)
+    for path, tests in groupby(items, lambda item: item.path):
+        if not SPREAD.isdisjoint((path, *path.parents)):
+            for _, product in groupby(filter(_has_options, tests), lambda item: item.originalname):
+                _keep_few(list(product))
 
 
-def _is_spread(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    within = any(place in (item.path, *item.path.parents) for place in SPREAD)
-    return within and hasattr(item, "callspec") and item.get_closest_marker("slow") is None
+def _has_options(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return hasattr(item, "callspec") and item.get_closest_marker("slow") is None
+
+
+def _keep_few(product: list[pytest.Function]) -> None:
+    options = [[id(option) for option in item.callspec.params.values()] for item in product]
+    for item, is_kept in zip(product, spread(options), strict=True):
+        if not is_kept:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)
