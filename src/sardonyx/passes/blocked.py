@@ -14,6 +14,9 @@ import numpy as np
 from sardonyx.base.dataclass import dataclass
 from sardonyx.ir.value import Shape, Value, concat, const
 
+_MOST_RUNS = 4
+"""Runs of lanes that are moved one by one, of each block: plain layout is as near then."""
+
 
 def block(x: Value, size: int) -> Value:
     """x[N, C, H, W, rest...] in blocks of `size` channels, in order; missing channels are zero."""
@@ -112,12 +115,37 @@ class Blocked:
             x = split.pad((0,) * split.rank, more).reshape((n, self.lanes, *rest))
         return block(x, size)
 
+    def moved_as(self, like: Blocked) -> Value | None:
+        """The form with channels where those of another one lie, if few runs of lanes have to be moved."""
+        size = int(self.form.shape[4])  # type: ignore[arg-type]
+        found = dict(zip(like.at, self.at, strict=True))
+        lanes = _filled([found.get(n) for n in range(like.lanes)], size)
+        by_block = [runs_of(lanes[n : n + size], size, size) for n in range(0, len(lanes), size)]
+        if sum(map(len, by_block)) > _MOST_RUNS * len(by_block):
+            return None
+        return concat([concat([self._lanes(*run) for run in runs], 4) for runs in by_block], 1)
+
+    def _lanes(self, first: int, count: int) -> Value:
+        size = int(self.form.shape[4])  # type: ignore[arg-type]
+        start = (0, first // size, 0, 0, first % size, *(0,) * (self.form.rank - 5))
+        n, _, lines, pixels, _, *rest = self.form.shape
+        return self.form.slice(start, (n, 1, lines, pixels, count, *rest))
+
     def part(self, channels: Sequence[int]) -> Blocked:
         """Those channels; blocks before and behind all of them are left out."""
         size = int(self.form.shape[4])  # type: ignore[arg-type]
         at = [self.at[c] for c in channels]
         first, last = min(at) // size, max(at) // size
         return Blocked.lying(_blocks(self.form, first, last + 1), (a - first * size for a in at))
+
+
+def _filled(lanes: Sequence[int | None], size: int) -> list[int]:
+    """Lanes of which those that may hold anything follow the one before in its block, or begin anew."""
+    filled: list[int] = []
+    for lane in lanes:
+        follows = filled[-1] + 1 if filled and (filled[-1] + 1) % size else 0
+        filled.append(follows if lane is None else lane)
+    return filled
 
 
 @cache

@@ -389,7 +389,8 @@ class _Forms:
         known = self.get(arg)
         if known is not None and known.at == like.at and known.lanes == like.lanes:
             return known.form
-        return like.like(self.plain(arg))
+        moved = known.moved_as(like) if known is not None and known.form.rank == like.form.rank else None
+        return like.like(self.plain(arg)) if moved is None else moved
 
     def reduce(self, value: Value) -> Blocked | None:
         known = self.get(value.args[0])

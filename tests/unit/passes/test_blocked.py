@@ -58,6 +58,24 @@ def test_only_views_move_groups_at_equal_distances() -> None:
     assert "gather" not in graph.primitives
 
 
+@pytest.mark.parametrize("to", ["in order", "other groups"])
+def test_channels_move_to_where_those_of_another_tensor_lie(to: str) -> None:
+    groups = tuple(g * 48 + c for g in range(2) for c in range(30))
+    other, _ = blocked(tuple(range(60)) if to == "in order" else groups)
+    tensor, feed = blocked(GROUPS)
+    moved = tensor.moved_as(other)
+    assert moved is not None
+    again = result(moved, feed)
+    assert again.shape[1] * 16 == other.lanes
+    assert np.array_equal(channels(again, tuple(other.at)), channels(feed, GROUPS))
+    assert "gather" not in Graph((tensor.form,), (("y", moved),)).primitives
+
+
+def test_channels_that_lie_apart_one_by_one_are_not_moved_in_runs() -> None:
+    tensor, _ = blocked(SHUFFLED)
+    assert tensor.moved_as(blocked(tuple(range(27)))[0]) is None
+
+
 def test_in_blocks_in_order() -> None:
     x = placeholder("x", dt.F32, (1, 20, 2, 3))
     tensor = Blocked.of(x, 16)
