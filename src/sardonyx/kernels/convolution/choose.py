@@ -33,7 +33,7 @@ _LEAST_CHANNELS = {True: 16, False: 8}
 _LEAST_PRODUCTS = 24 * 24
 """Those for a pixel of one tap."""
 
-_GAIN = 1.1
+_GAIN = 1.05
 """How many times faster than vectors it must be, for the model to be right about it."""
 
 

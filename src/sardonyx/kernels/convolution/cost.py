@@ -22,17 +22,23 @@ _UNITS = 2
 _VECTOR_SHARE = 0.93
 """Of the peak of vectors."""
 
-_ROW_CYCLES, _LEAST_ROWS = {"bf16": 1.55, "s8": 1.7}, {"bf16": 13, "s8": 10}
+_MOVE_CYCLES = 4.0
+"""For a pixel of a block of inputs to be read first, or of outputs to be stored, on vectors."""
+
+_ROW_CYCLES, _LEAST_ROWS = {"bf16": 1.4, "s8": 1.7}, {"bf16": 13, "s8": 10}
 """For a row of a register to be multiplied; fewer rows wait for sums as long as these."""
 
-_SPLIT_CYCLES = {"bf16": 6.5, "s8": 17.5}
+_SPLIT_CYCLES = {"bf16": 7.8, "s8": 15.5}
 """For a step of channels of a pixel to be read and split into one number."""
 
-_END_CYCLES = {"bf16": 7.5, "s8": 13.5}
+_END_CYCLES = {"bf16": 12.0, "s8": 15.3}
 """For a pixel of a block of outputs to be stored, read again and finished."""
 
-_BYTE_CYCLES = {True: 0.35, False: 0.067}
-"""For a byte of weights to be read, from memory or from a cache."""
+_BYTE_CYCLES = {"bf16": {True: 0.17, False: 0.115}, "s8": {True: 0.13, False: 0.1}}
+"""For a byte of weights to be read beside products, from memory or from a shared cache."""
+
+_VECTOR_BYTE_CYCLES = 0.04
+"""The same beside those on vectors, which take longer."""
 
 _PART_CYCLES = 0.55
 """For a weight to be split."""
@@ -96,10 +102,12 @@ def peak(tile: RegisterTile, goal: Goal) -> float:
 def vector_cycles(sizes: Sizes, taps: tuple[int, int], goal: Goal) -> float:
     """What direct sums of floats take on vectors."""
     block = goal.target.channel_block
-    sums = sizes.batch * sizes.lines * sizes.pixels * math.ceil(sizes.outputs / block) * block
-    arithmetic = sums * math.prod(taps) * sizes.channels / (peak(goal.tile("f32"), goal) * _VECTOR_SHARE)
-    read = sizes.outputs * sizes.channels * math.prod(taps) * _FLOAT_BYTES if goal.streams else 0
-    return arithmetic + read * _BYTE_CYCLES[True]
+    pixels, outputs = sizes.batch * sizes.lines * sizes.pixels, math.ceil(sizes.outputs / block)
+    products = pixels * outputs * block * math.prod(taps) * sizes.channels
+    arithmetic = products / (peak(goal.tile("f32"), goal) * _VECTOR_SHARE)
+    moved = pixels * (outputs + math.ceil(sizes.channels / block))
+    read = sizes.outputs * sizes.channels * math.prod(taps) * _FLOAT_BYTES
+    return arithmetic + moved * _MOVE_CYCLES + read * _VECTOR_BYTE_CYCLES
 
 
 def matrix_cycles(
@@ -120,7 +128,7 @@ def matrix_cycles(
     count, each = weights(sizes, taps, tile), shape.planes * shape.number_bytes
     if are_split(sizes, taps, tile, goal):
         cycles, each = cycles + count * _PART_CYCLES, _FLOAT_BYTES
-    return sizes.batch * cycles + count * each * _BYTE_CYCLES[goal.streams]
+    return sizes.batch * cycles + count * each * _BYTE_CYCLES[tile.number][goal.streams]
 
 
 def weights(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile) -> int:

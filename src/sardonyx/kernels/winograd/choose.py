@@ -36,17 +36,10 @@ _FORCED = {"f2": 2, "f4": 4}
 _GAIN = 1.2
 """How many times faster than direct sums it must be: it takes more memory, and rounds more."""
 
-_BESIDE_REGISTERS = {False: 1.1, True: 0.9}
-"""How many times what direct sums on matrix registers are said to take it may be said to take, on vectors or
-on matrix registers too.
-
-Measured beside each other, from 14 pixels of 128 channels to 56 of 32, those on vectors are faster by a
-quarter where both models say the same; those on registers take as long where they are said to be a tenth
-faster, from 7 pixels of 512 channels to 28 of 128, and round more.
+_BESIDE_REGISTERS = 1.05
+"""How many times faster matrix registers must be said to multiply points than without transforms, or than
+vectors multiply them: they take more memory, and round more.
 """
-
-_BESIDE_VECTORS = 1.1
-"""How many times faster matrix registers must be said to multiply points than vectors."""
 
 _SUMS_PER_CYCLE = 0.9
 _PRODUCTS_PER_CYCLE = 0.85
@@ -63,17 +56,22 @@ _CACHED_BYTES = 8 << 20
 _BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
-_STREAMED = {True: 10.0, False: 2.8}
-"""The same of digits on matrix registers."""
+_WEIGHT_CYCLES = {True: 0.16, False: 0.1}
+"""For a byte of weights to be read beside products, digits on matrix registers or floats on vectors: those of
+a network do not stay in L2 from one run to the next."""
 
-_ROW_CYCLES, _LEAST_ROWS = 1.65, 13
+_SPILLED_CYCLES = 0.1
+"""For a byte of digits that do not stay in L2."""
+
+_ROW_CYCLES, _LEAST_ROWS = 1.75, 10
 """For a row of matrix registers to be multiplied; fewer rows wait for sums as long as these."""
 
-_CALL_CYCLES = 40.0
-"""For a register of columns, whatever its steps."""
+_CALL_CYCLES = 230.0
+"""For a register of columns, whatever its steps: its sums are stored and joined."""
 
-_CUT_CYCLES = 0.4
-"""For a number of a point to be cut into digits."""
+_DIGIT_CYCLES, _SUM_CYCLES = 11.0, 1.0
+"""For one point of a block of channels to be made and cut into digits, and for one of outputs to be brought
+back."""
 
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
@@ -87,8 +85,16 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
     if tile is None:
         return found
     direct = cycles_of(anchor, tile, goal) if tile.terms > 1 else 0
-    taken = cycles(_sizes(anchor, [found]), found, goal)
-    return found if taken <= _BESIDE_REGISTERS[bool(found.tile)] * direct else DIRECT
+    return found if _beside_registers(_sizes(anchor, [found]), found, goal) <= direct else DIRECT
+
+
+def _beside_registers(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
+    """What a scheme takes, to be compared with what matrix registers take."""
+    taken = cycles(sizes, scheme, goal)
+    if scheme.tile:
+        return taken * _BESIDE_REGISTERS
+    weights = blocking(sizes.channels, sizes.outputs, scheme, goal).traffic.weight_bytes
+    return taken + weights * _WEIGHT_CYCLES[False]
 
 
 def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
@@ -114,10 +120,8 @@ def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | Non
     """The choice that the model says takes the fewest cycles."""
     if not schemes:
         return DIRECT
-    best = min(
-        schemes,
-        key=lambda scheme: cycles(sizes, scheme, goal) * (_BESIDE_VECTORS if scheme.tile else 1),
-    )
+    taken = _beside_registers if any(scheme.tile for scheme in schemes) else cycles
+    best = min(schemes, key=lambda scheme: taken(sizes, scheme, goal))
     gain = direct_cycles(sizes, best, goal) / cycles(sizes, best, goal)
     return best if gain >= _GAIN else DIRECT
 
@@ -132,21 +136,21 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2.
 
-    Matrix registers multiply while weights are read, but wait for digits that do not stay.
+    Matrix registers multiply about as fast as weights are read, so that both count.
     """
     tile = goal.tile(scheme.operand)
     along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
     tiles = sizes.batch * math.prod(step * math.ceil(size / (n * step)) for size, n, step in along)
     cut = blocking(sizes.channels, sizes.outputs, scheme, goal)
-    points = scheme.points * tiles * (sizes.channels / tile.k_step + sizes.outputs) / 16
-    transformed = points * _POINT_CYCLES[scheme.has_lines]
-    cached = cut.traffic.weight_bytes <= _CACHED_BYTES
+    points = scheme.points * tiles / 16
     if scheme.tile:
         products = scheme.points * _on_registers(sizes, tiles, scheme, goal)
-        weights = cut.traffic.weights_of(tiles, cut.tiles) / _STREAMED[cached]
-        spilled = cut.traffic.spilled_of(tiles, cut.tiles) / _STREAMED[True]
-        cutting = scheme.points * tiles * sizes.channels * _CUT_CYCLES
-        return transformed + cutting + max(products, weights) + spilled
+        transformed = points * (sizes.channels * _DIGIT_CYCLES + sizes.outputs * _SUM_CYCLES)
+        weights = max(cut.traffic.weights_of(tiles, cut.tiles), cut.traffic.weight_bytes)
+        spilled = cut.traffic.spilled_of(tiles, cut.tiles)
+        return transformed + products + weights * _WEIGHT_CYCLES[True] + spilled * _SPILLED_CYCLES
+    transformed = points * (sizes.channels / tile.k_step + sizes.outputs) * _POINT_CYCLES[scheme.has_lines]
+    cached = cut.traffic.weight_bytes <= _CACHED_BYTES
     memory = cut.traffic.bytes_of(tiles, cut.tiles) / _BYTES_PER_CYCLE[cached]
     waiting = max(1, _CHAINS / (tiles * tile.vectors))
     rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE

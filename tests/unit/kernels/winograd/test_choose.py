@@ -122,7 +122,7 @@ def test_matrix_registers_sum_directly_where_that_is_measured_to_be_faster() -> 
     target = replace(isa.with_features(isa.V4, tile.features), l2_bytes=2 << 20)
     for streams in (True, False):
         goal_ = replace(goal(target=target), streams=streams)
-        for channels, outputs, size in ((32, 32, 56), (128, 32, 28), (128, 128, 14), (64, 64, 56)):
+        for channels, outputs, size in ((32, 32, 56), (128, 32, 28), (64, 64, 56)):
             found = chosen(conv(channels, outputs, (size, size)), goal_)
             assert found is not DIRECT
             assert replace(found, tile=None) == SQUARES[4]
@@ -133,10 +133,13 @@ def test_matrix_registers_multiply_points_in_digits() -> None:
     tiles = {tile.name: tile for tile in isa.V4.matrices}
     features = {name for tile in tiles.values() for name in tile.features}
     goal_ = goal(target=replace(isa.with_features(isa.V4, features), l2_bytes=2 << 20))
-    small, large = (replace(SQUARES[n], tile=tiles["s8x6"]) for n in (2, 4))
+    large = replace(SQUARES[4], tile=tiles["s8x6"])
     assert large in on_registers(tiles["s8x6"])
-    for channels, size, expected in ((64, 56, large), (128, 28, large), (256, 56, large), (256, 14, small)):
-        assert chosen(conv(channels, channels, (size, size)), goal_) == expected
+    for channels, size in ((64, 56), (128, 28), (256, 56)):
+        assert chosen(conv(channels, channels, (size, size)), goal_) == large
+    for channels, size in ((96, 13), (128, 14), (192, 13), (256, 7), (512, 7)):
+        assert chosen(conv(channels, channels, (size, size)), goal_) == DIRECT
+    assert chosen(conv(32, 128, (27, 27)), goal_) == SQUARES[4]
     assert chosen(conv(), replace(goal_, policy=Policy("fp32", "f4"))) == large
     assert chosen(conv(weight=3, samples=dt.I16), goal_) == WHOLE_SQUARES[dt.I16][4]
     for precision in ("strict", "bf16"):
