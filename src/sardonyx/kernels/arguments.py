@@ -120,7 +120,8 @@ class Conv(IntEnum):
     the other: whether the band of the call before serves, and whether it has what is infinite or NaN.
     NORM, if not null, is what blocks of channels are scaled by and shifted by, a vector each, before digits
     are made of them, and NORM_LOW the bits of what they then are at least; windows have one tap, and there is
-    one group.
+    one group. WRAP, if not 0, is how many pixels a line of results has where LINES = 1 and PIXELS are those
+    of all lines, if matrix registers multiply floats.
     """
 
     X = 0
@@ -174,7 +175,8 @@ class Conv(IntEnum):
     BESIDE = 48
     NORM = 49
     NORM_LOW = 50
-    EPILOGUE_WORDS = 51
+    WRAP = 51
+    EPILOGUE_WORDS = 52
 
 
 class Windowed(IntEnum):
@@ -183,9 +185,9 @@ class Windowed(IntEnum):
     Each gives or reads [block][line][pixel] of a sample, whole vectors of channels, in private memory from
     BUFFER bytes on, blocks BLOCK_BYTES and lines LINE_BYTES apart. A strip is STRIP lines of the result of
     SECOND, one of which reads REACH lines, STEP after those of the one before. FIRST computes HEIGHT lines of
-    WIDTH_BYTES; ABOVE lines before these, LEFT_BYTES before and RIGHT_BYTES after each are FILL, and so are
-    lines beyond. Threads share out strips of samples and, inside, panels of PANEL_BLOCKS blocks, of which
-    PANELS are in the buffer at a time.
+    WIDTH_BYTES, and is told of some by COUNT_WORD, COUNT for each; ABOVE lines before these, LEFT_BYTES
+    before and RIGHT_BYTES after each are FILL, and so are lines beyond. Threads share out strips of samples
+    and, inside, panels of PANEL_BLOCKS blocks, of which PANELS are in the buffer at a time.
     From HEAD on stand FIRST_WORDS words for FIRST and SECOND_WORDS for SECOND, of which LINES_WORD and
     BLOCKS_WORD tell how many lines and blocks there are; each thread copies them to COPIES bytes of private
     memory. Then FIRST_SHIFTS and SECOND_SHIFTS blocks of `Shift`.
@@ -218,7 +220,9 @@ class Windowed(IntEnum):
     FIRST_SHIFTS = 24
     SECOND_SHIFTS = 25
     PANELS = 26
-    HEAD = 27
+    COUNT_WORD = 27
+    COUNT = 28
+    HEAD = 29
 
 
 class Shift(IntEnum):

@@ -162,7 +162,9 @@ class BandBlock(Block):
         known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
         keeps = f.icmp("ne", self.word[Conv.KEPT], int_(0))
         self.kept = f.select(keeps, f.word(self.args, Conv.KEPT, "ptr"), new_words(f, {}, 2))
-        known = f.binary("and", known, f.binary("xor", keeps, int_(1, "i1")))
+        wraps = f.icmp("ne", self.word[Conv.WRAP], int_(0))
+        self.width = f.select(wraps, self.word[Conv.WRAP], f.smax(self.word[Conv.PIXELS], int_(1)))
+        known = f.binary("and", known, f.binary("xor", f.binary("or", keeps, wraps), int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
         self.split_words = new_words(f, {}, self.split_word_count)
 
@@ -325,6 +327,17 @@ class BandBlock(Block):
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
         self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
         return count
+
+    def _pass_on_line(self, sums: V, line: V, pixel: V, pixels: V) -> None:
+        """Pass on some pixels, part by part where they belong to several lines of results."""
+        f, end = self.f, self.f.add(pixel, pixels)
+        first, last = (f.binary("udiv", n, self.width) for n in (pixel, f.sub(end, int_(1))))
+        with f.loop(first, f.add(last, int_(1))) as part:
+            before = f.mul(part.index, self.width)
+            begin, stop = f.smax(pixel, before), f.smin(end, f.add(before, self.width))
+            at = f.mul(f.sub(begin, pixel), int_(self.shape.panel_row_bytes))
+            own = f.gep(sums, at, "i8"), f.add(line, part.index), f.sub(begin, before), f.sub(stop, begin)
+            super()._pass_on_line(*own)
 
     def _begin_tile(self, a: V, below: V) -> None:
         """What a micro-kernel is told of rows of A beside where they are: those of its second register."""

@@ -24,7 +24,7 @@ from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.again import added_again
 from sardonyx.kernels.convolution.beside import together_of, used_of
 from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
-from sardonyx.kernels.convolution.cost import samples_are_lines
+from sardonyx.kernels.convolution.cost import is_less_as_one_line, samples_are_lines, sizes_of
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
@@ -72,7 +72,7 @@ def conv_call(
     else:
         sample, line, pixel, lane = kernel.outer
         block = Axis("none", 1)
-    words |= {Conv.BATCH: sample.extent, Conv.LINES: line.extent, Conv.PIXELS: pixel.extent}
+    words |= {Conv.BATCH: sample.extent} | _lines(anchor, x_at, (line, pixel), band)
     words |= {
         Conv.X_BATCH: x_at.factor(sample),
         Conv.X_LINE: x_at.factor(line),
@@ -185,6 +185,21 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
     if any(n != 1 for n in anchor.args[1].shape[2:]):
         return kernel, (x_at,)
     return merge_pair(kernel, (x_at,), len(kernel.outer) - 3)
+
+
+def _lines(
+    anchor: Value, x_at: Affine, axes: tuple[Axis, Axis], band: MatrixTile | None
+) -> dict[int, Argument]:
+    """The words of lines and pixels: tiles may take all as one line where those of results do not run on."""
+    line, pixel = (axis.extent for axis in axes)
+    usual: dict[int, Argument] = {Conv.LINES: line, Conv.PIXELS: pixel}
+    known = isinstance(line, int) and isinstance(pixel, int) and line > 1
+    if band is None or not known or any(n != 1 for n in anchor.args[1].shape[2:]):
+        return usual
+    runs_on = dims.equal(x_at.factor(axes[0]), x_at.factor(axes[1]) * pixel) is True
+    if not runs_on or not is_less_as_one_line(sizes_of(anchor), band):
+        return usual
+    return {Conv.LINES: 1, Conv.PIXELS: line * pixel, Conv.WRAP: pixel}
 
 
 def _along_the_longer(kernel: Kernel, rows: int) -> Kernel:

@@ -145,6 +145,14 @@ def are_split(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile, goal: Goal)
     return shape.in_pairs and parts > goal.target.l2_bytes // 2
 
 
+def is_less_as_one_line(sizes: Sizes, tile: MatrixTile) -> bool:
+    """Whether tiles of all pixels, one behind the other, take less than those of lines."""
+    shape, least = MatrixShape(tile), _LEAST_ROWS[tile.number]
+    ways = (_tiles(sizes, shape, is_one_line=one) for one in (True, False))
+    flat, by_line = (count * max(rows, least) for count, rows in ways)
+    return flat < by_line
+
+
 def _tiles(sizes: Sizes, shape: MatrixShape, *, is_one_line: bool) -> tuple[int, int]:
     """Tiles of pixels, and the rows of their registers."""
     lines, pixels = (1, sizes.lines * sizes.pixels) if is_one_line else (sizes.lines, sizes.pixels)

@@ -338,7 +338,10 @@ class Block:
         pixel = cut.begin(f, first)
         pixels = f.sub(cut.begin(f, end), pixel)
         size = f.mul(pixels, int_(self.shape.panel_row_bytes))
-        channels = Channels(self.first_channel, self.columns)
         with f.loop(int_(0), lines, 1, [strip.sums]) as each:
-            self.outputs.pass_on(each.carried[0], channels, f.add(line, each.index), pixel, pixels)
+            self._pass_on_line(each.carried[0], f.add(line, each.index), pixel, pixels)
             each.next(f.gep(each.carried[0], size, "i8"))
+
+    def _pass_on_line(self, sums: V, line: V, pixel: V, pixels: V) -> None:
+        """Pass on some pixels of a line."""
+        self.outputs.pass_on(sums, Channels(self.first_channel, self.columns), line, pixel, pixels)

@@ -12,7 +12,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.arguments import Shift, Windowed
+from sardonyx.kernels.arguments import Conv, Shift, Windowed
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall, in_order
 from sardonyx.kernels.loops import Emissions, flops, work
 from sardonyx.kernels.windowed.stages import Stage, convolution, reads_strips, windows
@@ -105,6 +105,7 @@ def _call(
     total = one.call.work + work(nest)
     words: dict[int, Argument] = {
         **told,
+        **_counted(one, strips),
         Windowed.FIRST: Entry(one.call.symbol),
         Windowed.SECOND: Entry(two.call.symbol),
         Windowed.SAMPLES: last.root.shape[0],
@@ -126,10 +127,7 @@ def _call(
         Windowed.COPIES: copies,
         Windowed.BUFFER: buffer,
         Windowed.WORK: total,
-        Windowed.FIRST_WORDS: len(one.words),
-        Windowed.SECOND_WORDS: len(two.words),
-        Windowed.FIRST_SHIFTS: len(shifts[0]) // Shift.WORDS,
-        Windowed.SECOND_SHIFTS: len(shifts[1]) // Shift.WORDS,
+        **_counts(stages, shifts),
     }
     held = strips.panels * strips.of_panel * strips.rows * strips.pitch * pixel
     reads = [s for stage in stages for s in stage.call.reads if s not in one.call.writes]
@@ -146,6 +144,20 @@ def _call(
         plan=f"{one.call.plan}; {two.call.plan}, {strips.strip} lines at a time",
         flops=one.call.flops + flops(nest),
     )
+
+
+def _counts(stages: tuple[Stage, Stage], shifts: Sequence[Sequence[Argument]]) -> dict[int, Argument]:
+    """How many words and shifts both have."""
+    words = (Windowed.FIRST_WORDS, Windowed.SECOND_WORDS), (Windowed.FIRST_SHIFTS, Windowed.SECOND_SHIFTS)
+    counts: dict[int, Argument] = {at: len(s.words) for at, s in zip(words[0], stages, strict=True)}
+    return counts | {at: len(s) // Shift.WORDS for at, s in zip(words[1], shifts, strict=True)}
+
+
+def _counted(one: Stage, strips: Strips) -> dict[int, Argument]:
+    """How the convolution is told of lines: by their number, or by that of their pixels."""
+    if one.words[Conv.WRAP] == 0:
+        return {Windowed.COUNT_WORD: Conv.LINES, Windowed.COUNT: 1}
+    return {Windowed.COUNT_WORD: Conv.PIXELS, Windowed.COUNT: strips.width}
 
 
 def _shifts(stage: Stage) -> list[Argument]:

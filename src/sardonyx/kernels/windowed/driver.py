@@ -81,7 +81,9 @@ class _Windowed:
             self._shift(
                 self.first, self.of_first, Windowed.FIRST_SHIFTS, {**by, Shift.LINE: begin, Shift.ROW: row}
             )
-            own = {Conv.LINES: count, Conv.FIRST_PANEL: panel.index, Conv.PANELS: f.sub(stop, panel.index)}
+            told = f.gep(self.first, word[Windowed.COUNT_WORD], "i64")
+            f.store(f.mul(count, word[Windowed.COUNT]), told, 8)
+            own = {Conv.FIRST_PANEL: panel.index, Conv.PANELS: f.sub(stop, panel.index)}
             for index, value in own.items():
                 set_word(f, self.first, index, value)
             with f.when(f.icmp("sgt", count, int_(0))):

@@ -62,6 +62,17 @@ def test_digits_of_plain_input_work_on_strips() -> None:
     assert call.words[Windowed.FIRST] == Entry("sdx_conv_s8x6_plain_f32")
 
 
+@pytest.mark.parametrize(("size", "is_flat"), [(7, True), (14, False)])
+def test_pixels_of_short_lines_are_one_line_in_digits(size: int, *, is_flat: bool) -> None:
+    target = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
+    goal, emissions = Goal(target), Emissions(target)
+    graph = graph_of(target, "pads = [1,1,1,1]", shape=(1, 192, size, size), channels=192)
+    fusion, (group,) = windowed(graph)
+    ((call, _),) = native_calls(group, fusion.places, goal, emissions)
+    assert call.words[Windowed.HEAD + Conv.WRAP] == (size if is_flat else 0)
+    assert call.words[Windowed.COUNT_WORD] == (Conv.PIXELS if is_flat else Conv.LINES)
+
+
 @pytest.mark.parametrize("taps", [(1, 1), (3, 3)])
 def test_digits_of_blocks_work_on_strips_if_lines_are_not_multiplied_twice(taps: tuple[int, int]) -> None:
     target = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
