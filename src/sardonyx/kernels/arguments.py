@@ -116,8 +116,9 @@ class Conv(IntEnum):
     role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
     tells that W holds floats where registers would read parts of them. ABREAST lines of plain input lie in a
     pixel of the band, if digits are multiplied. PANELS, if not 0, are all that is computed of
-    each group, from FIRST_PANEL on. KEPT, if not null, has two words for who calls once for some panels after
-    the other: whether the band of the call before serves, and whether it has what is infinite or NaN.
+    the only group, from FIRST_PANEL on, or groups that are of the only sample. KEPT, if not null, has two
+    words for who calls once for some panels after the other: whether the band of the call before serves, and
+    whether it has what is infinite or NaN.
     NORM, if not null, is what blocks of channels are scaled by and shifted by, a vector each, before digits
     are made of them, and NORM_LOW the bits of what they then are at least; windows have one tap, and there is
     one group. WRAP, if not 0, is how many pixels a line of results has where LINES = 1 and PIXELS are those
@@ -187,7 +188,8 @@ class Windowed(IntEnum):
     SECOND, one of which reads REACH lines, STEP after those of the one before. FIRST computes HEIGHT lines of
     WIDTH_BYTES, and is told of some by COUNT_WORD, COUNT for each; ABOVE lines before these, LEFT_BYTES
     before and RIGHT_BYTES after each are FILL, and so are lines beyond. Threads share out strips of samples
-    and, inside, panels of PANEL_BLOCKS blocks, of which PANELS are in the buffer at a time.
+    and, inside, panels of PANEL_BLOCKS blocks, or groups of as many, of which PANELS are in the buffer at a
+    time.
     From HEAD on stand FIRST_WORDS words for FIRST and SECOND_WORDS for SECOND, of which LINES_WORD and
     BLOCKS_WORD tell how many lines and blocks there are; each thread copies them to COPIES bytes of private
     memory. Then FIRST_SHIFTS and SECOND_SHIFTS blocks of `Shift`.

@@ -83,8 +83,13 @@ def _driver(module: Module, shape: TileShape, block: str, registers: _Registers 
     tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
     asked, start = f.word(args, Conv.PANELS), f.word(args, Conv.FIRST_PANEL)
     all_panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
-    panels = f.select(f.icmp("eq", asked, int_(0)), all_panels, asked)
-    outer = f.mul(word[Conv.BATCH], word[Conv.GROUPS])
+    all_asked = f.icmp("eq", asked, int_(0))
+    by_group = f.binary(
+        "and", f.binary("xor", all_asked, int_(1, "i1")), f.icmp("sgt", word[Conv.GROUPS], int_(1))
+    )
+    panels = f.select(f.binary("or", all_asked, by_group), all_panels, asked)
+    outer = f.select(by_group, asked, f.mul(word[Conv.BATCH], word[Conv.GROUPS]))
+    group, start = f.select(by_group, start, int_(0)), f.select(by_group, int_(0), start)
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
         steps = _steps(f, args)
         by_panels = _prefer_panels(f, shape, args, steps, outer, panels, tiles, threads)
@@ -97,7 +102,7 @@ def _driver(module: Module, shape: TileShape, block: str, registers: _Registers 
         with my_runs(f, outer, unit, shares) as (index, first, last):
             p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
             s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
-            f.call(block, "void", args, ctx, index, f.add(start, p0), f.add(start, p1), s0, s1)
+            f.call(block, "void", args, ctx, f.add(group, index), f.add(start, p0), f.add(start, p1), s0, s1)
         if registers:
             matrix.release(f, registers.tile.instruction)
     f.ret()

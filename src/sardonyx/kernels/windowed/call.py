@@ -54,6 +54,8 @@ def windowed_call(
     on_matrix = head.arithmetic != str(goal.tile("f32"))
     if on_matrix and first.anchor.args[0].rank == last.root.rank and not _splits_once(first, strips):
         return None
+    if on_matrix and first.anchor.attrs["group"] > 1:
+        return None
     one = convolution(head, end, strips.height, strips.width, between.storage)
     sample, block, line = nest.outer[:3]
     part = with_extents(nest, {sample: 1, block: _BLOCKS, line: _LINES})

@@ -76,15 +76,15 @@ def _addresses(kernel: Kernel) -> Iterator[tuple[Storage, Affine]]:
 def convolution(call: NativeCall, end: Kernel, lines: int, pixels: int, buffer: Storage) -> Stage | None:
     """The call of a convolution with that end, which stores so many lines and pixels in the buffer.
 
-    Panels have their own words, so that blocks move what lies in the buffer alone. None if it is no sum over
-    taps of one group, or its lines are not those of the image.
+    Panels and groups have their own words, so that blocks move what lies in the buffer alone. None if it is
+    no sum over taps, or its lines are not those of the image.
     """
     if not call.symbol.startswith("sdx_conv_"):
         return None
     words, steps = list(call.words), Steps(end)
     flat = {Conv.LINES: 1, Conv.PIXELS: lines * pixels, Conv.WRAP: pixels}
     sizes = flat if words[Conv.WRAP] else {Conv.LINES: lines, Conv.PIXELS: pixels}
-    expected = {**sizes, Conv.GROUPS: 1, Conv.PLAIN: 0}
+    expected = {**sizes, Conv.PLAIN: 0}
     if any(words[n] != size for n, size in expected.items()):
         return None
     words[Conv.BATCH] = 1

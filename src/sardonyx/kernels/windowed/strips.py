@@ -32,8 +32,8 @@ class Strips:
     There are `lines` of the result, of which `strip` are computed at a time. One reads `reach` lines of what
     is between, `step` after those of the one before. Of `height` lines of `width` pixels that the convolution
     gives, `above` lines and `left` pixels lie before the first. In memory a line takes `pitch` pixels: one
-    more than are read, so that lines never run on. Of the panels of `of_panel` blocks that a convolution
-    computes together `panels` are there at a time.
+    more than are read, so that lines never run on. Of the panels, or groups, of `of_panel` blocks that a
+    convolution computes together `panels` are there at a time.
     """
 
     window: Value
@@ -64,7 +64,7 @@ class Strips:
             return None
         blocks, height, width, block, lines, read, *_ = known
         pixel = block * first.root.dtype.size_bytes
-        of_panel = TileShape.of(goal, "f32").columns // block
+        of_panel = _blocks_of_panel(first, blocks, TileShape.of(goal, "f32").columns)
         if not of_panel or pixel % LINE_BYTES:
             return None
         panels, line_bytes = -(-blocks // of_panel), of_panel * (read + 1) * pixel + _input_bytes(first)
@@ -94,6 +94,15 @@ class Strips:
         line = self.pitch * self.block
         size = self.blocks * self.rows * line
         return Place(Storage("arena", first.dtype, size), 0, (0, self.rows * line, line, self.block, 1))
+
+
+def _blocks_of_panel(first: Group, blocks: int, columns: int) -> int:
+    """The blocks of a panel of so many columns, or of a group if there are some; 0 if a part of one is."""
+    assert first.anchor is not None
+    block, group = first.anchor.attrs["block"], first.anchor.attrs["group"]
+    if group == 1:
+        return int(columns // block)
+    return 0 if first.anchor.attrs["channels"] % (group * block) else blocks // group
 
 
 def _input_bytes(first: Group) -> int:

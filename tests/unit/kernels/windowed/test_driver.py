@@ -35,6 +35,13 @@ CASES: dict[str, dict[str, Any]] = {
     "a sum": {"how": "pads = [1,1,1,1]", "first": ADDED, "shape": (2, 16, 20, 20)},
     "pool": {"how": "pads = [1,1,1,1], strides = [2,2]", "then": POOL, "shape": (2, 16, 21, 20)},
     "first layer": {"how": "pads = [1,1,1,1]", "shape": (2, 3, 30, 31), "taps": (3, 3)},
+    "groups": {
+        "how": "pads = [1,1,1,1]",
+        "first": "a = Conv<group = 2>(x, w, b) c = Relu(a)",
+        "shape": (2, 48, 17, 15),
+        "inner": 24,
+        "channels": 68,
+    },
     "many channels": {"how": "pads = [2,2,2,2]", "shape": (1, 64, 14, 14), "channels": 240, "window": (5, 5)},
 }
 

@@ -91,7 +91,7 @@ def test_a_convolution_stores_rows_of_the_buffer() -> None:
     }
 
 
-@pytest.mark.parametrize("changed", [{"LINES": 1, "PIXELS": 72}, {"GROUPS": 2}, {"PLAIN": 1}])
+@pytest.mark.parametrize("changed", [{"LINES": 1, "PIXELS": 72}, {"PLAIN": 1}])
 def test_a_convolution_of_other_lines_stays_whole(changed: dict[str, int]) -> None:
     assert convolution(call(conv_words(**changed)), nest(READ), 8, 9, BUFFER) is None
     assert convolution(call(conv_words(), "sdx_winograd_f4_f32"), nest(READ), 8, 9, BUFFER) is None

@@ -36,6 +36,14 @@ def test_a_large_image_is_cut(l2_bytes: int) -> None:
     assert (strips.reach - strips.step) * 10 <= strips.strip * strips.step
 
 
+def test_groups_are_panels_where_they_have_whole_blocks() -> None:
+    grouped = {"first": "a = Conv<group = 2>(x, w, b) c = Relu(a)", "inner": 24}
+    strips = strips_of(2 << 20, shape=(1, 48, 14, 14), channels=68, **grouped)
+    assert strips is not None
+    assert (strips.blocks, strips.of_panel, strips.panels) == (6, 3, 2)
+    assert strips_of(2 << 20, shape=(1, 48, 14, 14), channels=40, **grouped) is None
+
+
 def test_threads_find_enough_to_share() -> None:
     strips = strips_of(2 << 20, shape=(1, 16, 56, 56), channels=32)
     assert strips is not None
