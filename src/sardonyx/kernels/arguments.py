@@ -103,6 +103,7 @@ class Conv(IntEnum):
     running faster, and a step of it.
     BESIDE, if not null, picks the micro-kernels of the last panel, of a few columns, whose weights are laid
     out by `pack_beside`.
+    `sdx_conv_outliers_*` reads W as laid out by `pack_unsigned`, and TOTALS by `column_totals`.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
     block with coords = [sample, block, line, pixel, lane]; whole vectors of lanes, unused ones too, unless a
@@ -177,7 +178,8 @@ class Conv(IntEnum):
     NORM = 49
     NORM_LOW = 50
     WRAP = 51
-    EPILOGUE_WORDS = 52
+    TOTALS = 52
+    EPILOGUE_WORDS = 53
 
 
 class Windowed(IntEnum):

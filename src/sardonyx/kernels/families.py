@@ -29,6 +29,7 @@ from sardonyx.kernels.library import (
     matrix_convolutions,
     moving,
     outliers,
+    outliers_convolutions,
     plain_matrix_convolutions,
     points,
     short,
@@ -209,4 +210,5 @@ def _convolution(
         own = single(taps, goal.tile("i8"))
     elif not own and (together := together_of(anchor, goal)) > 1:
         own = beside(together)
-    return *conv_call(group, places, goal, emissions), own
+    call, modules = conv_call(group, places, goal, emissions)
+    return call, modules, outliers_convolutions() if "_outliers_" in call.symbol else own

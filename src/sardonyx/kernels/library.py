@@ -246,6 +246,19 @@ def outliers() -> Mapping[str, Shared]:
     return {"outliers": Shared(outliers_ir)}
 
 
+def outliers_convolutions() -> Mapping[str, Shared]:
+    """The module with `sdx_conv_outliers_i8pairs`, which needs those of `contraction` and `outliers`."""
+    return {"outliers conv": Shared(outliers_convolutions_ir), **outliers()}
+
+
+@cache
+def outliers_convolutions_ir(goal: Goal) -> str:
+    """The text of `outliers_convolutions`."""
+    from sardonyx.kernels.convolution.driver import define_outliers_conv
+
+    return _beside(lambda module, goal, _: define_outliers_conv(module, goal), "conv", goal, 0)
+
+
 @cache
 def outliers_ir(goal: Goal) -> str:
     """The text of `outliers`."""

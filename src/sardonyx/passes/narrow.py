@@ -16,7 +16,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import rebuild
 from sardonyx.ir.value import Value, const, make, map_
 from sardonyx.passes.repeated_steps import pays
-from sardonyx.passes.short_sums import Parts, shortest
+from sardonyx.passes.short_sums import Parts, serves_any, shortest
 
 Array = np.ndarray[Any, Any]
 _SIGN = 128
@@ -91,7 +91,8 @@ def _pays(value: Value, w: Weights, goal: Goal) -> bool:
         return False
     missing = -channels % block
     whole = np.pad(w.points, ((0, 0), (0, missing), *((0, 0),) * (w.points.ndim - 2)))
-    return pays(np.moveaxis(whole, (0, 1), (-1, -2)).reshape(1, -1, whole.shape[0]), goal)
+    steps = np.moveaxis(whole, (0, 1), (-1, -2)).reshape(1, -1, whole.shape[0])
+    return serves_any(steps, goal) or pays(steps, goal)
 
 
 def kept_weights(value: Value) -> bool:

@@ -50,11 +50,14 @@ def repeated(w: Array, goal: Goal) -> Repeated | None:
 
 def pays(w: Array, goal: Goal) -> bool:
     """Whether bytes [batch, K, N] are multiplied faster as such than in 16 bits."""
-    short, found = goal.find_tile("i16"), repeated(w, goal)
-    if short is None or found is None:
-        return found is not None
-    steps: float = w.shape[1] / short.k_step
-    return found.cost * _GAIN <= steps * _instructions(short)
+    found = repeated(w, goal)
+    return found is not None and is_quick(found, w.shape[1], goal)
+
+
+def is_quick(found: Repeated, inner: int, goal: Goal) -> bool:
+    """Whether sums of so many products are made faster so than in 16 bits."""
+    short = goal.find_tile("i16")
+    return short is None or found.cost * _GAIN <= inner / short.k_step * _instructions(short)
 
 
 def _instructions(tile: RegisterTile) -> float:

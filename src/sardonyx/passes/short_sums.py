@@ -30,8 +30,8 @@ _MOST_ROWS = 1 / 8
 _MOST_SUMS, _FEW_SUMS = 1 / 64, 64
 """The share of sums that may be too large; more than few are hardly ever in few rows."""
 
-_LEAST_COLUMNS, _MOST_INNER = 128, 1 << 14
-"""Sizes of products whose numbers may be looked at: some tiles of their rows fit into any L2."""
+_LEAST_COLUMNS, _LEAST_INNER, _MOST_INNER = 64, 64, 1 << 14
+"""Sizes of products that gain by a look at their numbers; some tiles of their rows fit into any L2."""
 
 _PART_BYTES = 1 << 18
 """About as many weights are looked at a time as stay in a cache of the CPU."""
@@ -62,8 +62,8 @@ def serves_any(w: Array, goal: Goal) -> bool:
     That takes as long as some columns. There are no batches of weights.
     """
     *batch, k, n = w.shape
-    fits_in = prod(batch) == 1 and k <= _MOST_INNER and n >= _LEAST_COLUMNS
-    return fits_in and goal.find_tile(IN_PAIRS) is not None
+    gains = prod(batch) == 1 and n >= _LEAST_COLUMNS and _LEAST_INNER <= k <= _MOST_INNER
+    return gains and goal.find_tile(IN_PAIRS) is not None
 
 
 def fits(w: Array, tile: RegisterTile) -> bool:

@@ -18,12 +18,12 @@ from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
-from sardonyx.kernels.library import matrices_ir
+from sardonyx.kernels.library import matrices_ir, outliers_convolutions_ir, outliers_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object.engine import compile_object
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import narrow_twin, with_each_feature
+from tests.runnable import is_for_others, narrow_twin, with_each_feature
 from tests.unit.contexts import contexts
 from tests.unit.llvm.registers import modelled
 from tests.unit.objects import compiled, contractions, loaded
@@ -48,12 +48,15 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type, or of operands such as `i8`; `u8s8_i8` on matrix registers.
 
-    A model stands for the latter where the target has none.
+    A model stands for the latter where the target has none. Those of `outliers_i8pairs` take any weights.
     """
     dtype = SUFFIXES.get(dtype, dtype)
     number, _, operand = dtype.rpartition("_")
     codes = contractions(Goal(target), operand)
-    if number:
+    if number == "outliers":
+        texts = outliers_ir(Goal(target)), outliers_convolutions_ir(Goal(target))
+        codes += [compiled(text, target, quick=is_for_others(target)) for text in texts]
+    elif number:
         (tile,) = (row for row in isa.V4.matrices if row.name == number)
         text = matrices_ir(tile, Goal(target))
         has = set(tile.features) <= set(target.features)

@@ -94,7 +94,7 @@ def test_sums_of_two_serve_weights_that_are_too_large_for_sums_of_four(rng: np.r
 
 
 def test_weights_of_which_many_are_large_have_no_parts(rng: np.random.Generator) -> None:
-    assert shortest(rng.integers(-128, 128, (64, 16)).astype(np.int8), Goal(isa.V3)) is None
+    assert shortest(rng.integers(-128, 128, (60, 96)).astype(np.int8), Goal(isa.V3)) is None
     w = np.zeros((64, 1000), np.int8)
     w[:, 0] = 127
     assert parts(w, TILE) is None

@@ -90,13 +90,12 @@ def conv_call(
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, may_round=band is not None)
     matrix = band or chosen(anchor, goal)
-    room = _band_room(anchor, band, goal) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
-        f"sdx_conv_{_how(few, matrix)}{_input_of(x) if band else ''}{operand}",
+        f"sdx_conv_{again.how if again else _how(few, matrix)}{_input_of(x) if band else ''}{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
-        scratch_bytes=convolution_bytes() + room,
-        arithmetic=str(matrix or goal.tile(operand)),
+        scratch_bytes=convolution_bytes() + (again.room if again else _room(anchor, band, goal)),
+        arithmetic=f"{matrix or goal.tile(operand)}{', any weights' if again and again.how else ''}",
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
@@ -121,8 +120,11 @@ def _weights(
     return _pack(w, anchor, goal, band, beside, blocked_in=x.rank == 5), 0
 
 
-def _band_room(anchor: Value, band: MatrixTile, goal: Goal) -> int:
-    """Bytes for a band, and for the parts of a panel of weights."""
+def _room(anchor: Value, band: MatrixTile | None, goal: Goal) -> int:
+    """Bytes for what is gathered, or for a band and the parts of a panel of weights."""
+    if band is None:
+        matrix = chosen(anchor, goal)
+        return gathered_bytes(anchor, matrix, goal) if matrix else 0
     parts = panel_bytes(anchor, band) if are_split(anchor, band, goal) else 0
     return band_bytes(goal.target) + parts
 

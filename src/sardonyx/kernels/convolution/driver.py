@@ -18,6 +18,7 @@ from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.convolution.digits import DigitsBandBlock
 from sardonyx.kernels.convolution.halves import HalvesBandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
+from sardonyx.kernels.convolution.outliers import OutliersBlock
 from sardonyx.kernels.convolution.plain import PlainBandBlock
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
@@ -42,6 +43,13 @@ def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
         _define_band(module, DigitsBandBlock(module, goal, tile))
     else:
         _define_band(module, BandBlock(module, goal, tile))
+
+
+def define_outliers_conv(module: Module, goal: Goal) -> None:
+    """Add `void @sdx_conv_outliers_i8pairs(ptr args, ptr ctx)`, for any weights."""
+    block = OutliersBlock(module, goal)
+    block.write()
+    _driver(module, block.shape, block.f.name, prefix=block.prefix)
 
 
 def define_plain_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
@@ -73,9 +81,15 @@ def _whole(tile: MatrixTile) -> Callable[[Function, V], None]:
     return lambda f, _: matrix.configure(f, tile.instruction)
 
 
-def _driver(module: Module, shape: TileShape, block: str, registers: _Registers | None = None) -> None:
-    """Cut panels or tiles into equal runs, one a thread; `registers` are in use around them."""
-    name = f"sdx_conv_{registers.prefix if registers else ''}{shape.operand}"
+def _driver(
+    module: Module, shape: TileShape, block: str, registers: _Registers | None = None, prefix: str = ""
+) -> None:
+    """Cut panels or tiles into equal runs, one a thread; `registers` are in use around them.
+
+    A block with a `prefix` lays out what it reads, and so does one with registers: their runs are not cut.
+    """
+    prefix = registers.prefix if registers else prefix
+    name = f"sdx_conv_{prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
@@ -96,7 +110,7 @@ def _driver(module: Module, shape: TileShape, block: str, registers: _Registers 
         unit = f.select(by_panels, panels, tiles)
         all_tiles = f.mul(outer, f.mul(panels, tiles))
         work = f.mul(f.mul(all_tiles, steps), int_(shape.max_rows * shape.columns))
-        shares = Shares.of(f, ctx, threads, work, int_(0) if registers else f.mul(outer, unit))
+        shares = Shares.of(f, ctx, threads, work, int_(0) if prefix else f.mul(outer, unit))
         if registers:
             registers.configure(f, args)
         with my_runs(f, outer, unit, shares) as (index, first, last):

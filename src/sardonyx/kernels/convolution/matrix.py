@@ -28,7 +28,6 @@ from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _LANES = 16
-_BLOCK = vector_of("i8", _LANES)
 _ENTRIES = 4
 """Blocks of channels that fill a row of a register."""
 
@@ -44,7 +43,7 @@ class MatrixBlock(Block):
 
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
-        self.gather = define_gather(module)
+        self.gather = define_gather(module, "gather_u8s8", _LANES)
 
     def _choose_blocks(self) -> None:
         """As many tiles as fit into L2 beside two panels; the taps are not cut."""
@@ -140,14 +139,14 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     return None if few or narrow else tile
 
 
-def define_gather(module: Module) -> str:
-    """Add `void @gather_u8s8(to, from, table, i64 entries, i64 whole, i64 pixels, i64 step, i64 pitch)`.
+def define_gather(module: Module, name: str, block: int) -> str:
+    """Add `void @name(to, from, table, i64 entries, i64 whole, i64 pixels, i64 step, i64 pitch)`.
 
     The channels of all entries of a tap table for pixels `step` bytes apart, side by side in rows that are
     `pitch` bytes apart. The first `whole` entries have as many channels as a block; four of them fill a
-    register. Any other is read and written as 16 bytes. Returns the name.
+    register, of four blocks. Any other is read and written as a block. Returns the name.
     """
-    name = "gather_u8s8"
+    lanes = vector_of("i8", block)
     if module.has(name):
         return name
     params = [*((n, "ptr") for n in ("to", "from", "table"))]
@@ -163,13 +162,13 @@ def define_gather(module: Module) -> str:
         sources = [f.gep(source, f.load(at, "i64"), "i8") for at in words]
         with f.loop(int_(0), pixels, 1, [int_(0), into]) as pixel:
             far, at = pixel.carried
-            blocks = [f.load(f.gep(block, far, "i8"), _BLOCK, 1) for block in sources]
+            blocks = [f.load(f.gep(at_block, far, "i8"), lanes, 1) for at_block in sources]
             f.store(_joined(f, blocks), at, 1)
             pixel.next(f.add(far, step), f.gep(at, pitch_, "i8"))
 
     with f.loop(int_(0), fours, _ENTRIES, [to]) as group:
         gathered(group.index, _ENTRIES, group.carried[0])
-        group.next(f.gep(group.carried[0], int_(_ENTRIES * _LANES), "i8"))
+        group.next(f.gep(group.carried[0], int_(_ENTRIES * block), "i8"))
     with f.loop(fours, entries, 1, group.carried) as entry:
         gathered(entry.index, 1, entry.carried[0])
         count = f.load(

@@ -21,7 +21,7 @@ LEAST_CENTRE, MOST_CENTRE = 64, 192
 
 _KEPT = 64
 _DEPTH = 4
-_STEPS_PER_ENTRY = 4
+_STEPS_PER_ENTRY = 3
 """With more entries than one in so many steps, two numbers of 16 bits are quicker."""
 
 

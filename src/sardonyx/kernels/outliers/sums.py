@@ -9,14 +9,25 @@ from collections.abc import Callable, Sequence
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.instruction import MultiplyAdd
+from sardonyx.base.named import IntEnum
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.outliers import rows as of_rows
 from sardonyx.kernels.outliers.rows import Facts
-from sardonyx.kernels.tiles.microkernel import hidden
+from sardonyx.kernels.share import set_words
+from sardonyx.kernels.tiles.ahead import Ahead
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, hidden, prefetch
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-_UNROLL = 4
+
+class SumWords(IntEnum):
+    """The i64 words that the tiles of a panel share; all but the steps are in bytes, or addresses."""
+
+    STEPS = 0
+    PITCH = 1
+    AHEAD_STEP = 2
+    AHEAD_LAST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +46,42 @@ class SumKernel:
 
 
 def define_sums(module: Module, kernel: SumKernel) -> str:
-    """Add `void @name(ptr rows, ptr b, ptr totals, ptr tile, i64 steps, i64 pitch)` once; returns the name.
+    """Add `void @name(ptr rows, ptr b, ptr totals, ptr tile, ptr words, ptr ahead)` once; returns the name.
 
     tile[r][c] is the sum over k of the numbers of row r times weights of column c less 128, rows `columns` of
-    the shape apart. TOTALS are the sums of columns of weights, i32.
+    the shape apart. TOTALS are the sums of columns of weights, i32. Each UNROLL steps as many bytes as they
+    read of b are prefetched from `ahead` on, or from AHEAD_LAST if that is lower; then `ahead` moves by
+    AHEAD_STEP.
     """
     if not module.has(kernel.name):
         _Writer(module, kernel).write()
     return kernel.name
+
+
+def define_kernels(module: Module, goal: Goal, shape: TileShape) -> list[tuple[V, V]]:
+    """Those of every number of rows, of one vector and of all of a panel."""
+    wide = goal.tile("i16").instruction
+    return [
+        (
+            V(f"@{define_sums(module, SumKernel(shape, rows, 1, wide))}", "ptr"),
+            V(f"@{define_sums(module, SumKernel(shape, rows, shape.vectors, wide))}", "ptr"),
+        )
+        for rows in range(1, of_rows.MOST_ROWS + 1)
+    ]
+
+
+def picked(f: Function, kernels: Sequence[tuple[V, V]], rows: V, narrow: V) -> V:
+    """That for so many rows, of one vector if `narrow`."""
+    found = V("null", "ptr")
+    for count, (one, all_) in enumerate(kernels, 1):
+        kernel = f.select(narrow, one, all_)
+        found = f.select(f.icmp("eq", rows, int_(count)), kernel, found)
+    return found
+
+
+def set_ahead(f: Function, words: V, ahead: Ahead) -> None:
+    """Tell the tiles of a panel what they prefetch."""
+    set_words(f, words, {SumWords.AHEAD_STEP: ahead.step, SumWords.AHEAD_LAST: ahead.last})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +93,20 @@ class _Way:
 
 
 class _Writer:
+    """Writes one micro-kernel."""
+
     def __init__(self, module: Module, kernel: SumKernel) -> None:
-        params = {"rows": "ptr", "b": "ptr", "totals": "ptr", "tile": "ptr", "steps": "i64", "pitch": "i64"}
+        params = dict.fromkeys(("rows", "b", "totals", "tile", "words", "ahead"), "ptr")
         self.f = Function(
             module, kernel.name, list(params.items()), internal=True, attributes="nounwind noinline"
         )
         self.kernel, self.shape = kernel, kernel.shape
-        self.rows, self.b, self.totals, self.tile, self.steps, self.pitch = self.f.params
+        self.rows, self.b, self.totals, self.tile, words, self.ahead = self.f.params
+        self.steps, self.pitch, ahead_step = (
+            self.f.word(words, w) for w in (SumWords.STEPS, SumWords.PITCH, SumWords.AHEAD_STEP)
+        )
+        self.ahead_step = hidden(self.f, ahead_step)
+        self.ahead_last = self.f.word(words, SumWords.AHEAD_LAST, "ptr")
         self.vector_bytes = self.shape.lanes * self.shape.element
         self.step_bytes = kernel.vectors * self.vector_bytes
 
@@ -100,21 +146,34 @@ class _Writer:
         one, three = hidden(f, stride), hidden(f, f.mul(stride, int_(3)))
         places = [int_(0), one, f.mul(one, int_(2)), three, f.mul(one, int_(4))][: self.kernel.rows]
         a = f.gep(self.rows, int_(of_rows.FACTS_BYTES), "i8")
-        whole = f.binary("and", self.steps, int_(-_UNROLL))
-        carried = [a, self.b, *self._begun()]
-        for low, high, count in ((int_(0), whole, _UNROLL), (whole, self.steps, 1)):
+        whole = f.binary("and", self.steps, int_(-UNROLL))
+        carried = [a, self.b, self.ahead, *self._begun()]
+        for low, high, count in ((int_(0), whole, UNROLL), (whole, self.steps, 1)):
             with f.loop(low, high, count, carried) as loop:
-                a, b, *sums = loop.carried
+                a, b, ahead, *sums = loop.carried
+                a = hidden(f, a)
+                planes = [a, *(hidden(f, f.gep(a, self.pitch, "i8")) for _ in way.planes[1:])]
+                if count == UNROLL:
+                    self._ask(ahead)
+                    ahead = f.gep(ahead, self.ahead_step, "i8")
                 for step in range(count):
-                    planes = [f.gep(a, f.mul(self.pitch, int_(p)), "i8") for p in range(len(way.planes))]
                     numbers = [
                         [f.load(f.gep(f.gep(at, place, "i8"), int_(step), "i32"), "i32") for at in planes]
                         for place in places
                     ]
                     sums = self._step(way, numbers, f.gep(b, int_(step * self.step_bytes), "i8"), sums)
-                loop.next(f.gep(a, int_(count), "i32"), f.gep(b, int_(count * self.step_bytes), "i8"), *sums)
+                following = f.gep(a, int_(count), "i32"), f.gep(b, int_(count * self.step_bytes), "i8")
+                loop.next(*following, ahead, *sums)
             carried = loop.carried
-        return carried[2:]
+        return carried[3:]
+
+    def _ask(self, ahead: V) -> None:
+        """Ask for what is read soon."""
+        f, level = self.f, self.shape.prefetch.level
+        if level:
+            first = f.select(f.icmp("ult", ahead, self.ahead_last), ahead, self.ahead_last)
+            for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
+                prefetch(f, f.gep(first, int_(line), "i8"), level)
 
     def _again(self, entries: V, way: _Way, sums: Sequence[V]) -> list[V]:
         """The sums with those of entries."""

@@ -9,11 +9,11 @@ from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.outliers.rows import MOST_ROWS, define_rows, pitch_of, tile_bytes
-from sardonyx.kernels.outliers.sums import SumKernel, define_sums
+from sardonyx.kernels.outliers.sums import SumWords, define_kernels, picked, set_ahead
 from sardonyx.kernels.product.driver import define_driver
 from sardonyx.kernels.product.walk import Block, Weights
-from sardonyx.kernels.share import evenly
-from sardonyx.kernels.tiles.ahead import Ahead
+from sardonyx.kernels.share import evenly, new_words
+from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Module, V, int_
@@ -36,15 +36,8 @@ class _Block(Block):
     """Writes the function."""
 
     def _define_parts(self, module: Module) -> None:
-        shape, wide = self.shape, self.goal.tile("i16").instruction
-        self.lay_out = define_rows(module, shape.lanes, shape.instruction)
-        self.kernels = [
-            [
-                V(f"@{define_sums(module, SumKernel(shape, rows, vectors, wide))}", "ptr")
-                for vectors in (1, shape.vectors)
-            ]
-            for rows in range(1, MOST_ROWS + 1)
-        ]
+        self.lay_out = define_rows(module, self.shape.lanes, self.shape.instruction)
+        self.kernels = define_kernels(module, self.goal, self.shape)
 
     def _choose_blocks(self) -> None:
         """All of k; as many tiles of rows as stay in L2 beside two panels of B, if none is wide."""
@@ -72,6 +65,7 @@ class _Block(Block):
         self.residual_row = f.mul(word[Gemm.R_M], int_(self.shape.element))
         self.totals = f.word(self.args, Gemm.SCALES, "ptr")
         self.may_be_direct = int_(0, "i1")
+        self.sum_words = new_words(f, {SumWords.STEPS: self.k, SumWords.PITCH: self.pitch}, len(SumWords))
 
     def _set_mode(self) -> None:
         """Sums are always new."""
@@ -89,21 +83,17 @@ class _Block(Block):
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         f = self.f
         b, totals = self._packed_at(self.n, width), f.gep(self.totals, self.n, "i32")
-        largest, base = (self._kernel(rows, narrow) for rows in (self.even.largest(f), self.even.base))
+        tiles = f.sub(self.tiles.high, self.tiles.low)
+        run = Run(b, f.mul(f.mul(self.steps, width), int_(self.shape.element)))
+        ahead = Ahead.of(f, self.shape, tiles, int_(0, "i1"), width, run, self._following())
+        set_ahead(f, self.sum_words, ahead)
+        sizes = self.even.largest(f), self.even.base
+        largest, base = (picked(f, self.kernels, rows, narrow) for rows in sizes)
 
         def tile(t: V, _: object, later: V, into: V) -> V:
-            del later
             kernel = f.select(f.icmp("slt", t, self.even.extra), largest, base)
             rows = f.gep(self.a_block, f.mul(f.sub(t, self.tiles.low), self.rows_bytes), "i8")
-            f.call_pointer(kernel, rows, b, totals, into, self.steps, self.pitch)
+            f.call_pointer(kernel, rows, b, totals, into, self.sum_words, later)
             return self.cut.size(f, t)
 
-        self._tiles(Ahead.nothing(), sums, tile)
-
-    def _kernel(self, rows: V, narrow: V) -> V:
-        """The micro-kernel of tiles of so many rows."""
-        f, picked = self.f, V("null", "ptr")
-        for count, (one, all_) in enumerate(self.kernels, 1):
-            kernel = f.select(narrow, one, all_)
-            picked = f.select(f.icmp("eq", rows, int_(count)), kernel, picked)
-        return picked
+        self._tiles(ahead, sums, tile)

@@ -29,9 +29,11 @@ def convolution(x: Value, w: Value, stride: int) -> list[Value]:
     [
         (64, 40, 7, 1, 1),
         (37, 8, 9, 3, 2),
+        (37, 130, 9, 3, 2),
+        (200, 140, 11, 1, 1),
         (16600, 20, 2, 1, 1),
     ],
-    ids=["one tap", "part of a block", "taps that are cut"],
+    ids=["one tap", "part of a block", "many outputs", "many of one tap", "taps that are cut"],
 )
 def test_sums_are_exact(
     channels: int,

@@ -19,7 +19,7 @@ GOAL = Goal(isa.with_features(isa.V4, TILE.features))
 
 @pytest.mark.parametrize(("blocks", "last"), [(1, 4), (2, 4), (3, 1), (5, 3)])
 def test_taps_lie_side_by_side(blocks: int, last: int, rng: np.random.Generator) -> None:
-    made = Made(define_gather)
+    made = Made(lambda module: define_gather(module, "gather_u8s8", 16))
     pixels, wide = 5, 9
     x = guarded(rng.integers(0, 256, (blocks, wide, 16)).astype(np.uint8))
     entries = [(b, tap) for b in range(blocks) for tap in (0, 2)]

@@ -18,7 +18,7 @@ from sardonyx.kernels.outliers.call import outlier_call
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 
-CASES = {"any": (130, 128), "small": (130, 24), "few columns": (100, 128)}
+CASES = {"any": (130, 128), "small": (130, 24), "few columns": (48, 128)}
 BY = {"any": "i8pairs", "small": "i8 ", "few columns": "i16"}
 
 

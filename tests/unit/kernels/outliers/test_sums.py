@@ -8,7 +8,7 @@ import pytest
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.outliers.pack import column_totals, pack_unsigned
 from sardonyx.kernels.outliers.rows import FACTS_BYTES, define_rows
-from sardonyx.kernels.outliers.sums import SumKernel, define_sums
+from sardonyx.kernels.outliers.sums import SumKernel, SumWords, define_sums
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from sardonyx.targets.x86_64 import isa
@@ -38,6 +38,8 @@ def test_sums_of_a_tile(vectors: int, kind: str, rng: np.random.Generator) -> No
     laid_out = guarded(np.zeros(FACTS_BYTES + 10 * pitch, np.uint8), align=64)
     sums = guarded(np.full((rows, SHAPE.columns), 77, np.int32), align=64)
     made.call(made.names[0], laid_out, a, rows, 4 * steps, steps, pitch)
-    made.call(made.names[1], laid_out, packed, totals, sums, steps, pitch)
+    words = np.zeros(len(SumWords), np.int64)
+    words[SumWords.STEPS], words[SumWords.PITCH] = steps, pitch
+    made.call(made.names[1], laid_out, packed, totals, sums, words, packed)
     assert np.array_equal(sums[:, :columns], a.astype(np.int64) @ w.astype(np.int64))
     assert (sums[:, columns:] == 77).all()
