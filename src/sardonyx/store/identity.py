@@ -25,6 +25,7 @@ from sardonyx.base.background import Background
 from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.pointers import address_of
+from sardonyx.store import digests
 from sardonyx.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -42,11 +43,11 @@ _COMPILERS = ("llvmlite", "ml_dtypes", "onnx")
 
 
 def file_digest(path: Path, store: Cache, read: Callable[[Path], str] | None = None) -> str:
-    """SHA-256 of a file; a large one is not read again while size, times and place on the disk stay.
+    """The digest of a file; a large one is not read again while size, times and place on the disk stay.
 
     `read` gives the digest of a file that has to be read. Raises OSError if it cannot be.
     """
-    read = read or _read
+    read = read or digests.file_digest
     status = path.stat()
     if not S_ISREG(status.st_mode):
         number = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
@@ -62,11 +63,6 @@ def file_digest(path: Path, store: Cache, read: Callable[[Path], str] | None = N
     if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
         store.put("digest", name, digest.encode())
     return digest
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Model:
@@ -85,15 +81,13 @@ class Model:
         self._whole: weakref.ref[Array] | None = None
         self._ahead: Background[dict[Path, str]] | None = None
         if isinstance(origin, bytes):
-            self.digest = hashlib.sha256(origin).hexdigest()
+            self.digest = digests.digest_of(np.frombuffer(origin, np.uint8))
         else:
             self.digest = file_digest(Path(origin), store, self._read)
 
     def _read(self, path: Path) -> str:
-        # In memory of numpy's, which asks for huge pages: bytes of Python would come page by page.
-        content = self._content = np.fromfile(path, np.uint8)
-        content.flags.writeable = False
-        return hashlib.sha256(content.data).hexdigest()
+        self._content, digest = digests.read(path)
+        return digest
 
     def content(self) -> Array | None:
         """The bytes of the model; None if the file has changed. What was read for its digest is used once."""
