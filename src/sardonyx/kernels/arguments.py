@@ -121,9 +121,9 @@ class Conv(IntEnum):
     words for who calls once for some panels after the other: whether the band of the call before serves, and
     whether it has what is infinite or NaN.
     NORM, if not null, is what blocks of channels are scaled by and shifted by, a vector each, before digits
-    are made of them, and NORM_LOW the bits of what they then are at least; windows have one tap, and there is
-    one group. WRAP, if not 0, is how many pixels a line of results has where LINES = 1 and PIXELS are those
-    of all lines, if matrix registers multiply floats.
+    are made of them, and NORM_LOW the bits of what they then are at least; there is one group, and
+    where windows have several taps shifts are 0. WRAP, if not 0, is how many pixels a line of results has
+    where LINES = 1 and PIXELS are those of all lines, if matrix registers multiply floats.
     """
 
     X = 0
@@ -253,7 +253,8 @@ class Winograd(IntEnum):
     between blocks of 16 channels. The taps of a window are LINE_STEP lines and PIXEL_STEP pixels apart; the
     former is not read where a window has one line. W is laid out by `pack_winograd_weights`. TILES are
     transformed at a time, TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with
-    PANELS panels of weights. The end is as for `Conv` with PLAIN = 0 and one group.
+    PANELS panels of weights. POWERS, if not null, is what digits of channels are multiplied by. The end is as
+    for `Conv` with PLAIN = 0 and one group.
     """
 
     X = 0
@@ -289,7 +290,8 @@ class Winograd(IntEnum):
     L2_BYTES = 30
     LINE_STEP = 31
     PIXEL_STEP = 32
-    EPILOGUE_WORDS = 33
+    POWERS = 33
+    EPILOGUE_WORDS = 34
 
 
 class Attention(IntEnum):

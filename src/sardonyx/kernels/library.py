@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
+from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 from sardonyx.base.dataclass import dataclass, replace
@@ -305,12 +306,10 @@ def digits_ir(tile: MatrixTile, goal: Goal) -> str:
     def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
         kernels(module, MatrixShape(tile))
         dense_kernels(module, MatrixShape(tile))
-        for careful in (False, True):
-            for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
-                cut(module, MatrixShape(tile), goal.target.channel_block, careful=careful)
-            define_cut_blocks(
-                module, MatrixShape(tile), goal.target.channel_block, careful=careful, normed=True
-            )
+        for cut in (define_cut_blocks, define_cut_evenly, define_largest_of_blocks):
+            for careful, normed in product((False, True), repeat=2):
+                block = goal.target.channel_block
+                cut(module, MatrixShape(tile), block, careful=careful, normed=normed)
 
     return _beside(define, "digits", goal, tile)
 

@@ -28,8 +28,10 @@ from sardonyx.kernels.convolution.cost import is_less_as_one_line, samples_are_l
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
+from sardonyx.kernels.convolution.normed import even_norm, norm_words, powers_in
 from sardonyx.kernels.convolution.parts import Run, run_table, runs_by_group
 from sardonyx.kernels.convolution.taps import Taps, pack_taps, taps_of
+from sardonyx.kernels.digits.even import evened
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -83,7 +85,7 @@ def conv_call(
         words |= again.words
     beside = 1 if again or band or few else together_of(anchor, goal)
     weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band, beside)
-    words |= {Conv.W: Address(weights, start)} | _run_words(anchor) | _beside_words(operand, beside)
+    words |= {Conv.W: Address(weights, start)} | _beside_words(operand, beside) | _content_words(anchor, band)
     words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
     if band and x.rank == 4 and band.operand == "fixed24":
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
@@ -118,6 +120,13 @@ def _weights(
         assert place.strides == (1,)
         return place.storage, place.offset
     return _pack(w, anchor, goal, band, beside, blocked_in=x.rank == 5), 0
+
+
+def _content_words(anchor: Value, band: MatrixTile | None) -> dict[int, Argument]:
+    """Where the channels of groups lie, if not in order; what they are multiplied by, if they are cut so."""
+    powers = powers_in(anchor, band) if band else None
+    even = {} if powers is None else norm_words(even_norm(anchor.args[0], powers))
+    return _run_words(anchor) | even
 
 
 def _room(anchor: Value, band: MatrixTile | None, goal: Goal) -> int:
@@ -252,9 +261,13 @@ def _pack(
     if band and are_split(anchor, band, goal):
         return packed(w, ("floats", band), lambda data: layouts.pack_float_weights(data, band, goal))
     if band:
-        key = "conv", group, band
+        is_uneven = powers_in(anchor, band) is not None
         shape = layouts.matrix_conv_shape(dims_, group, band, goal) if w.dtype is dt.F32 else None
-        return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal), shape)
+
+        def pack_band(data: np.ndarray) -> np.ndarray:
+            return layouts.pack_matrix_weights(evened(data) if is_uneven else data, group, band, goal)
+
+        return packed(w, ("conv", group, band, is_uneven), pack_band, shape)
     if not blocked_in:
         return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
     counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), used_of(anchor)

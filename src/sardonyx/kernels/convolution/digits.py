@@ -37,14 +37,15 @@ class DigitsBandBlock(BandBlock):
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
         define = define_cut_blocks, define_cut_evenly, define_largest_of_blocks
-        self.split, self.split_evenly, self.measures = (
-            [V(f"@{d(module, self.matrix, self.shape.block, careful=c)}", "ptr") for c in (False, True)]
+        block = self.shape.block
+        self.splits, self.splits_evenly, self.measures = (
+            [
+                [V(f"@{d(module, self.matrix, block, careful=c, normed=n)}", "ptr") for c in (False, True)]
+                for n in (False, True)
+            ]
             for d in define
         )
-        self.split_normed = [
-            V(f"@{define_cut_blocks(module, self.matrix, self.shape.block, careful=c, normed=True)}", "ptr")
-            for c in (False, True)
-        ]
+        self.split = self.splits[False]
 
     def _make_tile_words(self) -> None:
         super()._make_tile_words()
@@ -73,19 +74,21 @@ class DigitsBandBlock(BandBlock):
     def _split(self, function: V, source: V, rows: V, width: V, phase_bytes: V) -> V:
         """Split rows, after a look at all of them if they have one scale."""
         f, number = self.f, self.split.index(function)
+        is_normed = f.icmp("ne", f.word(self.args, Conv.NORM), int_(0))
+        cut, evenly, measure = (
+            f.select(is_normed, normed[number], usual[number])
+            for usual, normed in (self.splits, self.splits_evenly, self.measures)
+        )
         with f.when(self.one_scale):
             f.store(int_(0, _MAGNITUDES), self.magnitudes)
             pixel, apart = (f.mul(n, int_(size_of(self.a_type))) for n in (int_(self.shape.block), self.unit))
             with f.loop(int_(0), rows, 1, [source]) as row:
                 (at,) = row.carried
                 how = width, pixel, self.split_words
-                f.call_pointer(self.measures[number], self.magnitudes, at, *how)
+                f.call_pointer(measure, self.magnitudes, at, *how)
                 row.next(f.gep(at, apart, "i8"))
             set_scale(f, self.magnitudes, self.split_words)
-        is_normed = f.icmp("ne", f.word(self.args, Conv.NORM), int_(0))
-        chosen = f.select(is_normed, self.split_normed[number], function)
-        chosen = f.select(self.one_scale, self.split_evenly[number], chosen)
-        return super()._split(chosen, source, rows, width, phase_bytes)
+        return super()._split(f.select(self.one_scale, evenly, cut), source, rows, width, phase_bytes)
 
     def _column_bytes(self) -> V:
         return self.f.add(super()._column_bytes(), int_(SCALE_BYTES))

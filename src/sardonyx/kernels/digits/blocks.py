@@ -79,37 +79,41 @@ def define_cut_blocks(
     return name
 
 
-def define_cut_evenly(module: Module, shape: MatrixShape, block: int, *, careful: bool) -> str:
+def define_cut_evenly(
+    module: Module, shape: MatrixShape, block: int, *, careful: bool, normed: bool = False
+) -> str:
     """Add a function as that of `define_cut_blocks` for pixels that have one FACTOR; returns the name.
 
     It returns SPECIAL.
     """
     assert block == LANES
-    name = f"digits_cut_evenly_{shape.tile.name}{'_careful' if careful else ''}"
+    name = f"digits_cut_evenly_{'normed_' if normed else ''}{shape.tile.name}{'_careful' if careful else ''}"
     if not module.has(name):
         f = Function(module, name, _PARAMS, "i64", internal=True, attributes="nounwind noinline")
         to, source, pixels, words = f.params
-        blocks = _Blocks(f, shape, words, careful=careful)
+        blocks = _Blocks(f, shape, words, careful=careful, normed=normed)
         blocks.write(to, source, pixels, f.gep(words, int_(BlockWords.FACTOR), "i64"), int_(0))
         f.ret(f.word(words, BlockWords.SPECIAL))
         f.finish()
     return name
 
 
-def define_largest_of_blocks(module: Module, shape: MatrixShape, block: int, *, careful: bool) -> str:
+def define_largest_of_blocks(
+    module: Module, shape: MatrixShape, block: int, *, careful: bool, normed: bool = False
+) -> str:
     """Add `void @name(ptr largest, ptr from, i64 pixels, i64 pitch, ptr words)`; returns the name.
 
     Raises 16 magnitudes, as bits, at `largest` to those of pixels; of the words BLOCK, CHANNELS and BLOCKS
-    are read. A `careful` function leaves out what is infinite or NaN.
+    are read, and NORM and LOW by a `normed` one. A `careful` function leaves out what is infinite or NaN.
     """
     assert block == LANES
-    name = f"digits_largest_{shape.tile.name}{'_careful' if careful else ''}"
+    name = f"digits_largest_{'normed_' if normed else ''}{shape.tile.name}{'_careful' if careful else ''}"
     if module.has(name):
         return name
     params = [("largest", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("pitch", "i64"), ("words", "ptr")]
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     to, source, pixels, pitch, words = f.params
-    blocks = _Blocks(f, shape, words, careful=careful)
+    blocks = _Blocks(f, shape, words, careful=careful, normed=normed)
     with f.loop(int_(0), blocks.blocks, 1, [source, f.load(to, INTS)]) as each:
         here, found = each.carried
         lanes = blocks.lanes(each.index)

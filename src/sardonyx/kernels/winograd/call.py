@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
-from sardonyx.ir.place import Place
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.contents import allows
 from sardonyx.kernels.contraction import Contraction, EndWords
 from sardonyx.kernels.convolution.end import end_words
+from sardonyx.kernels.digits.even import evened, powers_of
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.winograd.blocking import blocking
@@ -42,10 +47,7 @@ def winograd_call(
     axes = kernel.outer[:4]
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
-    assert w.data is not None
-    dims_ = winograd_shape(w.data.shape, scheme, goal) if w.dtype is dt.F32 else None
-    key = "winograd", scheme, goal
-    weights = packed(w, key, lambda data: pack_winograd_weights(data, scheme, goal), dims_)
+    weights, powers = _weights(w, scheme, goal)
     cut = blocking(channels, channels_out, scheme, goal)
     words: dict[int, Argument] = {
         Winograd.X: Address.of(place),
@@ -64,7 +66,7 @@ def winograd_call(
         Winograd.PIXEL_STEP: steps[1],
     }
     strides = (*place.strides[:2], *spatial)
-    words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)}
+    words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)} | powers
     end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
         f"sdx_winograd_{scheme.name}",
@@ -75,6 +77,22 @@ def winograd_call(
         plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end {_where(end)}",
     )
     return call, end.modules
+
+
+def _weights(w: Value, scheme: Scheme, goal: Goal) -> tuple[Storage, dict[int, Argument]]:
+    """Where transformed weights lie, and what channels are multiplied by, if by anything."""
+    assert w.data is not None
+    powers = allows(w, powers_of) if scheme.tile else None
+
+    def pack(data: np.ndarray) -> np.ndarray:
+        return pack_winograd_weights(data if powers is None else evened(data), scheme, goal)
+
+    shape = winograd_shape(w.data.shape, scheme, goal) if w.dtype is dt.F32 else None
+    weights = packed(w, ("winograd", scheme, goal, powers is not None), pack, shape)
+    if powers is None:
+        return weights, {}
+    table = const(powers)
+    return weights, {Winograd.POWERS: Address(Storage("packed", table.dtype, table.size, 0, table))}
 
 
 def _where(end: EndWords) -> str:

@@ -40,7 +40,10 @@ class _MatrixBlock(Block):
 
     def _define_kernels(self, module: Module) -> None:
         self.kernels, self.joins = dense_kernels(module, self.matrix)
-        self.cut_points = define_cut_points(module, self.matrix, self.scheme)
+        self.cuts = [
+            V(f"@{define_cut_points(module, self.matrix, self.scheme, by_powers=by_powers)}", "ptr")
+            for by_powers in (True, False)
+        ]
 
     def _load_words(self) -> None:
         super()._load_words()
@@ -76,7 +79,9 @@ class _MatrixBlock(Block):
             CutWords.FROM: self.floats_apart,
             CutWords.TO: self.point,
             CutWords.CHANNELS: self.word[Winograd.CHANNELS_IN],
+            CutWords.POWERS: self.word[Winograd.POWERS],
         }
+        self.cut_points = f.select(f.icmp("ne", self.word[Winograd.POWERS], int_(0)), *self.cuts)
         self.cut_words = new_words(f, cut, len(CutWords))
 
     def _transform(self, low: V, high: V) -> None:
@@ -88,7 +93,7 @@ class _MatrixBlock(Block):
             with f.loop(group.index, end, 1, [to, scales]) as tile:
                 after = f.add(tile.index, int_(1))
                 f.call(self.input_transform, "void", self.args, self.patch, self.floats, tile.index, after)
-                f.call(self.cut_points, "void", *tile.carried, self.floats, self.cut_words)
+                f.call_pointer(self.cut_points, *tile.carried, self.floats, self.cut_words)
                 tile.next(
                     f.gep(tile.carried[0], int_(size), "i8"),
                     f.gep(tile.carried[1], int_(scale_bytes(self.points)), "i8"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -45,11 +47,17 @@ def target_of(tile: MatrixTile) -> Target:
 
 
 def results(
-    tile: MatrixTile, text: str, x: Array, target: Target, threads: int = 1, **weights: Array
+    tile: MatrixTile,
+    text: str,
+    x: Array,
+    target: Target,
+    threads: int = 1,
+    transforms: Literal["off", "f4"] = "off",
+    **weights: Array,
 ) -> tuple[list[str], Array, Array]:
     """How each kernel multiplies, the result, and the exact one."""
     graph = parse(text, **weights)
-    backend = X86Backend(Goal(target, Policy(tile.precisions[0], winograd="off")))
+    backend = X86Backend(Goal(target, Policy(tile.precisions[0], winograd=transforms)))
     with backend.build(cache.shared(), identity.build()) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,11 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.convolution import choose
 from sardonyx.kernels.convolution.digits import DigitsBandBlock
 from sardonyx.kernels.library import digits_ir, matrix_convolutions_ir
+from sardonyx.kernels.winograd import choose as transforming
 from sardonyx.llvm.vec import Module
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
-from tests.tolerance import MATRIX_BOUNDS
+from tests.tolerance import MATRIX_BOUNDS, TRANSFORMED_BOUNDS
 from tests.unit.kernels.convolution.test_band import check, error, results, target_of
 
 (TILE,) = (tile for tile in isa.V4.matrices if tile.operand == "fixed24")
@@ -71,6 +74,32 @@ def test_a_pixel_has_a_scale_of_its_own(rng: np.random.Generator) -> None:
     _, got, exact = results(TILE, text, x.astype(np.float32), need(target_of(TILE)), v=v)
     size = np.sqrt(np.mean(exact**2, 1, keepdims=True))
     assert error(got / size, exact / size) < MATRIX_BOUNDS[TILE.name]
+
+
+@pytest.mark.parametrize(("window", "transforms"), [((1, 1), "off"), ((2, 3), "off"), ((3, 3), "f4")])
+def test_a_large_channel_of_small_weights_costs_the_others_nothing(
+    window: tuple[int, int],
+    transforms: Literal["off", "f4"],
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its numbers count for as much as those of any other, and a channel that nothing reads for nothing."""
+    text = "g (float[1,70,13,40] x) => (float[n,c,h,w] y) { y = Conv(x, v) }"
+    x, v = (rng.standard_normal(dims) for dims in ((1, 70, 13, 40), (40, 70, *window)))
+    sizes = 10.0 ** rng.uniform(-4, 4, (70, 1, 1))
+    x, v = (x * sizes).astype(np.float32), (v / sizes).astype(np.float32)
+    v[:, 7] = 0
+    x[0, 7] = 1e30
+    target = need(target_of(TILE))
+    for cycles in ("_ROW_CYCLES", "_CALL_CYCLES", "_DIGIT_CYCLES"):
+        monkeypatch.setattr(transforming, cycles, 0)
+    kernels, got, exact = results(TILE, text, x, target, transforms=transforms, v=v)
+    assert any(TILE.name in kernel.split() for kernel in kernels)
+    assert error(got, exact) < (MATRIX_BOUNDS[TILE.name] if transforms == "off" else TRANSFORMED_BOUNDS[36])
+    x[0, 5, 2, 9] = np.inf
+    _, got, exact = results(TILE, text, x, target, transforms=transforms, v=v)
+    assert not np.isfinite(got[~np.isfinite(exact)]).any()
+    assert np.isfinite(got[..., 20:]).all()
 
 
 @pytest.mark.parametrize("repeated", [(2,), (3,), (2, 3), (1,)], ids=str)

@@ -19,12 +19,15 @@ from tests.unit.kernels.native import Array
 (TILE,) = (tile for tile in isa.V4.matrices if tile.operand == "fixed24")
 
 
-def normed(x: Array, rng: np.random.Generator, how: str) -> tuple[int, Array, Array]:
+def normed(x: Array, rng: np.random.Generator, how: str, *, uneven: bool = False) -> tuple[int, Array, Array]:
     """How many kernels compute convolutions of a value and of its norm; the result, and the exact one."""
     channels, shape = 70, ",".join(map(str, x.shape))
     sizes = {"u": (channels, x.shape[1], 1, 1), "s": (channels, 1, 1), "t": (channels, 1, 1)}
     sizes["v"] = (40, channels, 1, 1)
     weights = {name: rng.standard_normal(size).astype(np.float32) for name, size in sizes.items()}
+    if uneven:
+        weights["v"][:, ::3] /= 1000
+        weights["s"][::3] *= 1000
     nodes = "p = Conv(x, u) m = Mul(p, s) n = Add(m, t) r = Relu(n)"
     nodes += f" c = Conv<{how}>(r, v) e = Conv<{how}>(p, v) y = Sub(c, e)"
     text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ {nodes} }}"
@@ -32,17 +35,18 @@ def normed(x: Array, rng: np.random.Generator, how: str) -> tuple[int, Array, Ar
     return len(kernels), got, exact
 
 
+@pytest.mark.parametrize("uneven", [False, True])
 @pytest.mark.parametrize(
     ("shape", "how"), [((2, 64, 6, 21), "strides = [1,2]"), ((1, 64, 9, 40), "group = 1")], ids=str
 )
 def test_channels_are_normed_as_they_are_cut(
-    shape: tuple[int, ...], how: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], how: str, uneven: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = rng.standard_normal(shape).astype(np.float32)
     monkeypatch.setattr(choose, "_GAIN", np.inf)
     apart, *_ = normed(x, rng, how)
     monkeypatch.setattr(choose, "_GAIN", 0)
-    together, got, exact = normed(x, rng, how)
+    together, got, exact = normed(x, rng, how, uneven=uneven)
     assert together == apart - 1
     assert error(got, exact) < MATRIX_BOUNDS[TILE.name]
 

@@ -16,7 +16,7 @@ SCHEMES = {scheme.points: scheme for scheme in on_registers(TILE)}
 ROW, GAP = 64, 64
 
 
-def cut(x: Array, scheme: Scheme) -> tuple[Array, Array]:
+def cut(x: Array, scheme: Scheme, powers: Array | None = None) -> tuple[Array, Array]:
     """The values [points, channels] of the digits of x, zeros behind the last channel, and the scales."""
     points, channels = x.shape
     steps, pitch = -(-channels // 64), -(-channels // 16) * 16 + 16
@@ -27,7 +27,9 @@ def cut(x: Array, scheme: Scheme) -> tuple[Array, Array]:
     scales = guarded(np.zeros(scale_bytes(points) // 4, np.float32), align=64)
     words = np.zeros(len(CutWords), np.int64)
     words[CutWords.FROM], words[CutWords.TO], words[CutWords.CHANNELS] = 4 * pitch, to.strides[0], channels
-    made = Modelled(lambda module: define_cut_points(module, SHAPE, scheme))
+    own = None if powers is None else guarded(powers)
+    words[CutWords.POWERS] = 0 if own is None else own.ctypes.data
+    made = Modelled(lambda module: define_cut_points(module, SHAPE, scheme, by_powers=own is not None))
     made.call(made.names, to.ctypes.data + 5 * ROW, scales, source, words)
     assert not np.delete(to, 5, axis=3).any(), "a tile has one row of registers"
     planes = to[:, :, :, 5].reshape(points, steps, 3, 16, 4).transpose(2, 0, 1, 4, 3).reshape(3, points, -1)
@@ -44,6 +46,14 @@ def test_points(points: int, channels: int, size: float, rng: np.random.Generato
     assert (values[:, channels:] == 0).all()
     largest = np.abs(x).max(1, keepdims=True).astype(np.float64)
     assert (np.abs(values[:, :channels] - x) <= largest * 1.1 / LARGEST).all()
+
+
+@pytest.mark.parametrize("channels", [7, 64, 150])
+def test_channels_are_multiplied_by_powers(channels: int, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((36, channels)).astype(np.float32)
+    powers = np.exp2(rng.integers(-9, 1, channels)).astype(np.float32)
+    of_powers, of_products = (cut(*args) for args in ((x, SCHEMES[36], powers), (x * powers, SCHEMES[36])))
+    assert all(map(np.array_equal, of_powers, of_products))
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
