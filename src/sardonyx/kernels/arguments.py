@@ -123,7 +123,8 @@ class Conv(IntEnum):
     NORM, if not null, is what blocks of channels are scaled by and shifted by, a vector each, before digits
     are made of them, and NORM_LOW the bits of what they then are at least; there is one group, and
     where windows have several taps shifts are 0. WRAP, if not 0, is how many pixels a line of results has
-    where LINES = 1 and PIXELS are those of all lines, if matrix registers multiply floats.
+    where LINES = 1 and PIXELS are those of all lines, if matrix registers multiply floats; WRAP_PITCH tells
+    how many a line of the input has.
     """
 
     X = 0
@@ -179,7 +180,8 @@ class Conv(IntEnum):
     NORM_LOW = 50
     WRAP = 51
     TOTALS = 52
-    EPILOGUE_WORDS = 53
+    WRAP_PITCH = 53
+    EPILOGUE_WORDS = 54
 
 
 class Windowed(IntEnum):

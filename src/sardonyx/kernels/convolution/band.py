@@ -46,9 +46,10 @@ class BandBlock(Block):
     `with_rows` are the registers that have the rows of A, `spare_bytes` room for a micro-kernel,
     `split_word_count` words of what splits a row.
 
-    Attributes, set by `_measure_band`: the steps of a tap, those of k of a sum; pixels of the input between
-    two outputs, between those of a phase, and how many phases there are; bytes of a pixel of the band, and
-    between those of two outputs.
+    Attributes, set by `_load_words`: whether lines run on; lines of taps of a row of the band, and pixels
+    that taps reach further in it then. Set by `_measure_band`: the steps of a tap, those of k of a sum;
+    pixels of the input between two outputs, between those of a phase, and how many phases there are; bytes of
+    a pixel of the band, and between those of two outputs.
     """
 
     suffix, a_type = "", "float"
@@ -78,6 +79,14 @@ class BandBlock(Block):
         """The rows of registers: the pixels of a line, or half of those of the largest tile of a long one."""
         tiles = Tiles.of(f, self.shape, f.word(args, Conv.LINES), f.word(args, Conv.PIXELS))
         return dict.fromkeys(self.with_rows, _register_rows(f, tiles))
+
+    def _load_words(self) -> None:
+        super()._load_words()
+        f, word = self.f, self.word
+        self.runs_on = f.icmp("ne", word[Conv.WRAP], int_(0))
+        self.taps_down = f.select(self.runs_on, int_(1), word[Conv.TAPS2])
+        down = f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2])
+        self.reach = f.select(self.runs_on, self._pixels_in(down), int_(0))
 
     def _measure_band(self) -> None:
         f, shape, word = self.f, self.matrix, self.word
@@ -120,12 +129,12 @@ class BandBlock(Block):
         apart = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
         self.rows_per_line = f.smax(apart, int_(1))
         row = f.mul(self._pixels_of(word[Conv.PIXELS]), self.phases)
-        rows = f.sub(f.binary("sdiv", pixels, row), word[Conv.TAPS2])
+        rows = f.sub(f.binary("sdiv", pixels, row), self.taps_down)
         lines = f.smax(f.binary("sdiv", rows, self.rows_per_line), int_(0))
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         whole = f.select(paired, f.binary("udiv", lines, int_(2)), f.mul(lines, self.tiles.pixels.parts))
         single = f.mul(self._pixels_of(int_(self.shape.max_rows)), self.phases)
-        of_one = f.binary("sdiv", pixels, f.mul(single, word[Conv.TAPS2]))
+        of_one = f.binary("sdiv", pixels, f.mul(single, self.taps_down))
         return f.select(f.icmp("eq", word[Conv.LINES], int_(1)), of_one, whole)
 
     def _width_of(self, outputs: V) -> V:
@@ -133,7 +142,7 @@ class BandBlock(Block):
         f, word = self.f, self.word
         taps = f.mul(f.sub(word[Conv.TAPS3], int_(1)), word[Conv.X_TAP3])
         far = f.add(f.mul(f.sub(outputs, int_(1)), self.apart), self._pixels_in(taps))
-        return f.add(far, int_(1))
+        return f.add(f.add(far, self.reach), int_(1))
 
     def _pixels_of(self, outputs: V) -> V:
         """Pixels of the largest phase of a line of the band for so many outputs."""
@@ -162,9 +171,11 @@ class BandBlock(Block):
         known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
         keeps = f.icmp("ne", self.word[Conv.KEPT], int_(0))
         self.kept = f.select(keeps, f.word(self.args, Conv.KEPT, "ptr"), new_words(f, {}, 2))
-        wraps = f.icmp("ne", self.word[Conv.WRAP], int_(0))
-        self.width = f.select(wraps, self.word[Conv.WRAP], f.smax(self.word[Conv.PIXELS], int_(1)))
-        known = f.binary("and", known, f.binary("xor", f.binary("or", keeps, wraps), int_(1, "i1")))
+        whole = f.smax(self.word[Conv.PIXELS], int_(1))
+        self.width, self.pitch = (
+            f.select(self.runs_on, self.word[word], whole) for word in (Conv.WRAP, Conv.WRAP_PITCH)
+        )
+        known = f.binary("and", known, f.binary("xor", f.binary("or", keeps, self.runs_on), int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
         self.split_words = new_words(f, {}, self.split_word_count)
 
@@ -174,6 +185,8 @@ class BandBlock(Block):
     def _fill_entries(self, row_bytes: V, phase_bytes: V) -> None:
         """Write the table of all taps, the last running fastest."""
         f, word = self.f, self.word
+        running = f.mul(self._pixels_in(word[Conv.X_TAP2]), self.pixel)
+        row_bytes = f.select(self.runs_on, running, row_bytes)
         self.descriptor.set({MatrixWords.ENTRIES: self.inner})
         with f.loop(int_(0), self.inner) as entry:
             row = f.binary("udiv", entry.index, word[Conv.TAPS3])
@@ -199,7 +212,7 @@ class BandBlock(Block):
         self.line_bytes = f.mul(self.rows_per_line, row_bytes)
         self._fill_entries(row_bytes, phase_bytes)
         lines = f.sub(f.sub(end, self.first_line), int_(1))
-        rows = f.add(f.mul(lines, self.rows_per_line), word[Conv.TAPS2])
+        rows = f.add(f.mul(lines, self.rows_per_line), self.taps_down)
         begin = f.mul(self.first_line, word[Conv.X_LINE])
         begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
         source = f.gep(self.x, begin, self.a_type)
@@ -331,13 +344,14 @@ class BandBlock(Block):
     def _pass_on_line(self, sums: V, line: V, pixel: V, pixels: V) -> None:
         """Pass on some pixels, part by part where they belong to several lines of results."""
         f, end = self.f, self.f.add(pixel, pixels)
-        first, last = (f.binary("udiv", n, self.width) for n in (pixel, f.sub(end, int_(1))))
+        first, last = (f.binary("udiv", n, self.pitch) for n in (pixel, f.sub(end, int_(1))))
         with f.loop(first, f.add(last, int_(1))) as part:
-            before = f.mul(part.index, self.width)
+            before = f.mul(part.index, self.pitch)
             begin, stop = f.smax(pixel, before), f.smin(end, f.add(before, self.width))
             at = f.mul(f.sub(begin, pixel), int_(self.shape.panel_row_bytes))
             own = f.gep(sums, at, "i8"), f.add(line, part.index), f.sub(begin, before), f.sub(stop, begin)
-            super()._pass_on_line(*own)
+            with f.when(f.icmp("slt", begin, stop)):
+                super()._pass_on_line(*own)
 
     def _begin_tile(self, a: V, below: V) -> None:
         """What a micro-kernel is told of rows of A beside where they are: those of its second register."""

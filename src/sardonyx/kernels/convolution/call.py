@@ -23,8 +23,8 @@ from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.again import added_again
 from sardonyx.kernels.convolution.beside import together_of, used_of
-from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
-from sardonyx.kernels.convolution.cost import is_less_as_one_line, samples_are_lines, sizes_of
+from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes, pixels_of_a_line, runs_on
+from sardonyx.kernels.convolution.cost import samples_are_lines
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
@@ -201,16 +201,17 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
 def _lines(
     anchor: Value, x_at: Affine, axes: tuple[Axis, Axis], band: MatrixTile | None
 ) -> dict[int, Argument]:
-    """The words of lines and pixels: tiles may take all as one line where those of results do not run on."""
+    """The words of lines and pixels: tiles may take all as one line where those of the input run on."""
     line, pixel = (axis.extent for axis in axes)
     usual: dict[int, Argument] = {Conv.LINES: line, Conv.PIXELS: pixel}
     known = isinstance(line, int) and isinstance(pixel, int) and line > 1
-    if band is None or not known or any(n != 1 for n in anchor.args[1].shape[2:]):
+    if band is None or not known or anchor.args[0].rank != 5 or not runs_on(anchor, band):
         return usual
-    runs_on = dims.equal(x_at.factor(axes[0]), x_at.factor(axes[1]) * pixel) is True
-    if not runs_on or not is_less_as_one_line(sizes_of(anchor), band):
+    pitch = pixels_of_a_line(anchor)
+    if dims.equal(x_at.factor(axes[0]), x_at.factor(axes[1]) * pitch) is not True:
         return usual
-    return {Conv.LINES: 1, Conv.PIXELS: line * pixel, Conv.WRAP: pixel}
+    all_pixels = (line - 1) * pitch + pixel
+    return {Conv.LINES: 1, Conv.PIXELS: all_pixels, Conv.WRAP: pixel, Conv.WRAP_PITCH: pitch}
 
 
 def _along_the_longer(kernel: Kernel, rows: int) -> Kernel:

@@ -110,6 +110,16 @@ def runs_forward(place: Place) -> bool:
     return all(dims.at_least(stride, 0) is True for stride in place.strides[2:4])
 
 
+def runs_on(anchor: Value, tile: MatrixTile) -> bool:
+    """Whether tiles are better made of lines of the input that run on, if they do."""
+    return cost.run_on(sizes_of(anchor), _taps(anchor), anchor.attrs["strides"], tile)
+
+
+def pixels_of_a_line(anchor: Value) -> int:
+    """Those of the input that the results of a line read."""
+    return cost.pitch(sizes_of(anchor), _taps(anchor))
+
+
 def band_bytes(target: Target) -> int:
     """Bytes for the band of a block of tiles, whatever the sizes.
 

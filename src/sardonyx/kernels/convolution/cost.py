@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from sardonyx.base import dim as dims
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile, RegisterTile
@@ -117,7 +117,7 @@ def matrix_cycles(
     shape = MatrixShape(tile)
     registers, steps = math.ceil(sizes.outputs / tile.rows), math.ceil(sizes.channels / shape.k_step)
     pixels = sizes.lines * sizes.pixels
-    tiles, rows = _tiles(sizes, shape, is_one_line=(taps, strides) == ((1, 1), (1, 1)))
+    tiles, rows = _tiles(sizes, taps, strides, tile)
     products = tiles * ACROSS * registers * steps * math.prod(taps) * len(shape.terms)
     read = math.prod(s if n > 1 else 1 for s, n in zip(strides, taps, strict=True)) * pixels
     cycles = (
@@ -145,18 +145,41 @@ def are_split(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile, goal: Goal)
     return shape.in_pairs and parts > goal.target.l2_bytes // 2
 
 
-def is_less_as_one_line(sizes: Sizes, tile: MatrixTile) -> bool:
-    """Whether tiles of all pixels, one behind the other, take less than those of lines."""
-    shape, least = MatrixShape(tile), _LEAST_ROWS[tile.number]
-    ways = (_tiles(sizes, shape, is_one_line=one) for one in (True, False))
-    flat, by_line = (count * max(rows, least) for count, rows in ways)
-    return flat < by_line
+def run_on(sizes: Sizes, taps: tuple[int, int], strides: tuple[int, int], tile: MatrixTile) -> bool:
+    """Whether registers are better filled by lines of the input one behind the other, borders and all.
+
+    Where taps go down only those that fit a tile, so that its band is no larger.
+    """
+    if strides != (1, 1) or (taps[0] > 1 and sizes.pixels > MatrixShape(tile).rows):
+        return False
+    ways = _of_lines(sizes, tile), _of_running_lines(sizes, taps, tile)
+    each, running = (tiles * max(rows, _LEAST_ROWS[tile.number]) for tiles, rows in ways)
+    return running < each
 
 
-def _tiles(sizes: Sizes, shape: MatrixShape, *, is_one_line: bool) -> tuple[int, int]:
+def pitch(sizes: Sizes, taps: tuple[int, int]) -> int:
+    """Pixels of a line of the input."""
+    return sizes.pixels + (taps[1] - 1) * sizes.steps[1]
+
+
+def _tiles(
+    sizes: Sizes, taps: tuple[int, int], strides: tuple[int, int], tile: MatrixTile
+) -> tuple[int, int]:
     """Tiles of pixels, and the rows of their registers."""
-    lines, pixels = (1, sizes.lines * sizes.pixels) if is_one_line else (sizes.lines, sizes.pixels)
-    if pixels * ACROSS <= shape.rows:
-        return math.ceil(lines / ACROSS), pixels
-    parts = math.ceil(pixels / shape.rows)
-    return lines * parts, math.ceil(pixels / parts / ACROSS)
+    is_one_line = (taps, strides) == ((1, 1), (1, 1))
+    if is_one_line or run_on(sizes, taps, strides, tile):
+        return _of_running_lines(sizes, taps, tile)
+    return _of_lines(sizes, tile)
+
+
+def _of_lines(sizes: Sizes, tile: MatrixTile) -> tuple[int, int]:
+    most = MatrixShape(tile).rows
+    if sizes.pixels * ACROSS <= most:
+        return math.ceil(sizes.lines / ACROSS), sizes.pixels
+    parts = math.ceil(sizes.pixels / most)
+    return sizes.lines * parts, math.ceil(sizes.pixels / parts / ACROSS)
+
+
+def _of_running_lines(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile) -> tuple[int, int]:
+    pixels = (sizes.lines - 1) * pitch(sizes, taps) + sizes.pixels
+    return _of_lines(replace(sizes, lines=1, pixels=pixels), tile)

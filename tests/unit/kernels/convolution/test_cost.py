@@ -15,6 +15,7 @@ from sardonyx.kernels.convolution.cost import (
     Sizes,
     are_split,
     matrix_cycles,
+    run_on,
     samples_are_lines,
     sizes_of,
     vector_cycles,
@@ -63,8 +64,16 @@ def test_samples_share_weights() -> None:
 
 def test_short_lines_leave_rows_of_registers_empty() -> None:
     sizes = (Sizes(1, n, 224 // n, 64, 64) for n in (32, 7))
-    short, long = (matrix_cycles(each, (3, 3), ONE_TAP, SIX, CACHED) for each in sizes)
+    short, long = (matrix_cycles(each, (3, 3), (2, 2), SIX, CACHED) for each in sizes)
     assert short > 1.5 * long
+
+
+@pytest.mark.parametrize(("size", "runs"), [(5, True), (7, True), (14, False), (17, True), (28, False)])
+def test_lines_run_on_where_they_fill_registers_better(size: int, runs: bool) -> None:
+    sizes = Sizes(1, size, size, 64, 64)
+    assert run_on(sizes, (3, 3), ONE_TAP, SIX) == runs
+    assert not run_on(sizes, (3, 3), (2, 2), SIX)
+    assert not run_on(replace(sizes, pixels=33), (3, 3), ONE_TAP, SIX)
 
 
 @pytest.mark.parametrize(("size", "least", "most"), [(7, 0.7, 1.1), (14, 1.2, 1.6)])

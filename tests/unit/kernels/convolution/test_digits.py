@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.convolution import choose
+from sardonyx.kernels.convolution import choose, cost
 from sardonyx.kernels.convolution.digits import DigitsBandBlock
 from sardonyx.kernels.library import digits_ir, matrix_convolutions_ir
 from sardonyx.kernels.winograd import choose as transforming
@@ -50,6 +50,28 @@ def test_convolutions(
     l2_bytes: int,
     rng: np.random.Generator,
 ) -> None:
+    check(TILE, how, x_shape, w_shape, l2_bytes, rng)
+
+
+@pytest.mark.parametrize(
+    ("how", "x_shape", "w_shape"),
+    [
+        ("pads = [1,1,1,1]", (2, 72, 7, 7), (72, 72, 3, 3)),
+        ("group = 2, pads = [2,1,0,1]", (1, 96, 9, 21), (80, 48, 3, 3)),
+        ("pads = [0,2,0,2], dilations = [1,2]", (1, 130, 6, 60), (24, 130, 2, 3)),
+        ("group = 1", (1, 40, 9, 17), (40, 40, 3, 1)),
+    ],
+)
+@pytest.mark.parametrize("l2_bytes", [256 << 10, 2 << 20])
+def test_lines_that_run_on(
+    how: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    l2_bytes: int,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cost, "run_on", lambda *_: True)
     check(TILE, how, x_shape, w_shape, l2_bytes, rng)
 
 
