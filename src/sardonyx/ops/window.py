@@ -131,4 +131,7 @@ def _along(
         # A window that would start in the high pad is left out.
         count = dims.minimum(count, dims.ceildiv(n + lo, step))
     high = (count - 1) * step + extent - n - lo
+    if isinstance(count, int) and count <= 0:
+        # What is left to slide over has no negative size.
+        high = dims.maximum(high, -n - lo)
     return lo, dims.maximum(high, 0) if dims.at_least(high, 0) is None else high, hi, count

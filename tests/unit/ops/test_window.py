@@ -82,3 +82,15 @@ def test_kernels_that_do_not_fit() -> None:
         Window.of((5, 5), (3,))
     with pytest.raises(ShapeError, match="must not be negative"):
         Window.of((5,), (-1,))
+
+
+@pytest.mark.parametrize("ceil_mode", [0, 1])
+@pytest.mark.parametrize(
+    ("size", "kernel", "pads", "step"), [(0, 2, (0, 1), 3), (0, 5, (1, 0), 2), (1, 9, (0, 0), 2)]
+)
+def test_no_more_is_cut_off_an_axis_than_it_has(
+    size: int, kernel: int, pads: tuple[int, int], step: int, ceil_mode: int
+) -> None:
+    window = Window.of((size,), (kernel,), Steps(pads=pads, strides=(step,)), ceil_mode, cut=True)
+    assert window.out == (0,)
+    assert size + int(window.low[0]) + int(window.high[0]) >= 0
