@@ -4,43 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.target import Target
+from sardonyx.base.tile import MatrixTile
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.emit.turn import turns
 from sardonyx.kernels.library import (
     Shared,
     attention,
+    beside,
     contraction,
     digits,
+    halves_matrix_convolutions,
     matrices,
     matrix_attention,
     matrix_convolutions,
     moving,
+    outliers_convolutions,
+    plain_matrix_convolutions,
     short,
     strassen,
+    windowed,
     winograd,
 )
 from sardonyx.kernels.short.choose import TWO_STREAMS
+from sardonyx.kernels.tiles.beside import lanes_of
+from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
 from sardonyx.kernels.winograd.scheme import on_registers
+from sardonyx.passes.short_sums import IN_PAIRS
+
+_OPERANDS = {*BY_LEFT.values(), IN_PAIRS}
+"""Those of contractions."""
 
 
-def shared_modules(level: Target) -> Mapping[str, Shared]:
-    """All modules that models share on CPUs of a level in every precision, by name."""
-    tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
+def shared_modules(level: Target, precision: str) -> Mapping[str, Shared]:
+    """All modules that models share on CPUs of a level in a precision, by name."""
+    tiles = [tile for tile in level.tiles if precision in tile.precisions and tile.operand in _OPERANDS]
+    matrices = [tile for tile in level.matrices if precision in tile.precisions]
     kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
-    in_digits = [tile for tile in level.matrices if tile.operand == "fixed24"]
-    for tile in in_digits:
-        kernels |= {**digits(tile), **matrix_convolutions(tile)}
-    for tile in (tile for tile in level.matrices if tile not in in_digits):
-        kernels |= matrices(tile)
-        if tile.operand == "f32" and tile.everywhere:
-            kernels |= {**matrix_convolutions(tile), **matrix_attention(tile)}
+    for tile in matrices:
+        kernels |= _on_matrices(tile)
+    if any(tile.operand == IN_PAIRS for tile in tiles):
+        kernels |= outliers_convolutions()
     if level.matrices:
         kernels |= short(TWO_STREAMS)
-    for scheme in (*SCHEMES, *(scheme for tile in in_digits for scheme in on_registers(tile))):
+    in_digits = [scheme for tile in matrices if tile.operand == "fixed24" for scheme in on_registers(tile)]
+    for scheme in (*SCHEMES, *in_digits):
         kernels |= winograd(scheme)
     for turn in turns(level):
         kernels |= moving(turn)
-    return {**kernels, **strassen(), **short(), **attention(), **ALWAYS}
+    for together in {lanes_of(columns, level.lanes) for columns in range(1, level.lanes)} - {1}:
+        kernels |= beside(together)
+    return {**kernels, **windowed(), **strassen(), **short(), **attention(), **ALWAYS}
+
+
+def _on_matrices(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The modules that a tile of matrix registers serves."""
+    if tile.operand == "fixed24":
+        return {**digits(tile), **matrix_convolutions(tile), **plain_matrix_convolutions(tile)}
+    if tile.operand != "f32" or not tile.everywhere:
+        return matrices(tile)
+    rounded = {**plain_matrix_convolutions(tile), **halves_matrix_convolutions(tile)}
+    return {**matrix_attention(tile), **matrix_convolutions(tile), **(rounded if tile.terms == 1 else {})}

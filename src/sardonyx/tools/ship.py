@@ -6,25 +6,25 @@ A wheel that is built with it starts its first model without compiling contracti
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from sardonyx import targets
+from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Policy
 from sardonyx.compiler.shared import shared_modules
 from sardonyx.object import engine, shipped
 
-PRECISIONS = ("fp32", "strict")
-
 
 def write(folder: Path) -> int:
     """Write the objects into a folder; how many there are."""
+    compiled = cache(engine.compile_object)
     objects = {}
     for target in (t for family in targets.FAMILIES for t in family.targets if t.is_machine):
         for precision in PRECISIONS:
-            for name, text in shared_modules(target).items():
+            for name, text in shared_modules(target, precision).items():
                 goal = text.goal(target, Policy(precision))
-                code = engine.compile_object(text.of(goal), goal.target)
-                objects[name, goal.target, precision] = code
+                objects[name, goal.target, precision] = compiled(text.of(goal), goal.target)
     shipped.write(folder, objects)
     return len(objects)
 

@@ -133,9 +133,9 @@ def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:
     keys = set()
     for target in (isa.V4, wide):
         with Build(Goal(target), target, Cache(tmp_path), "digest", 1) as made:
-            names = [name for name in shared_modules(target) if name.startswith("contraction f32")]
+            names = [name for name in shared_modules(target, "fp32") if name.startswith("contraction f32")]
             for name in names:
-                made.add(name, shared_modules(target)[name])
+                made.add(name, shared_modules(target, "fp32")[name])
             keys.add(tuple(made.modules[name].key for name in names))
     assert len(keys) == 2, "another block of channels is other code"
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from sardonyx.base.dataclass import replace
+from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Policy
 from sardonyx.base.target import Target
 from sardonyx.compiler.build import ALWAYS
@@ -18,17 +19,27 @@ from sardonyx.targets.x86_64 import isa
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
 def test_shared_modules_have_the_executor_and_kernels(target: Target) -> None:
-    names = shared_modules(target).keys()
+    names = shared_modules(target, "fp32").keys()
     assert {f"executor {sys.platform}", f"shortcut {sys.platform}"} == ALWAYS.keys() <= names
     assert any(name.startswith("contraction f32") for name in names)
     assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen", "short", "attention"} <= names
-    assert ({"attention bf16", "attention bf16x6", "short amx-tile"} <= names) == bool(target.matrices)
+    assert {"windowed", "beside 2", f"beside {target.lanes}"} <= names
+    digits = {"digits fixed24 s8x6", *(f"{p}matrix convolutions fixed24 s8x6" for p in ("", "plain "))}
+    assert ({"attention bf16x6", "short amx-tile", *digits} <= names) == bool(target.matrices)
+    assert ("outliers conv" in names) == any(tile.operand == "i8pairs" for tile in target.tiles)
+
+
+def test_shared_modules_of_a_precision_are_those_that_it_allows() -> None:
+    fp32, strict, bf16 = (shared_modules(isa.V4, precision).keys() for precision in PRECISIONS)
+    assert {"attention bf16", "halves matrix convolutions f32 bf16", "contraction bf16 avx512bf16 0"} <= bf16
+    assert not (fp32 & bf16) & {"attention bf16", "attention bf16x6", "digits fixed24 s8x6"}
+    assert not any("f32 bf16" in name or "fixed24" in name for name in strict)
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
 def test_shared_modules_serve_cpus_with_any_caches(target: Target) -> None:
     """The size of a cache is a word of a call: code that knows another lays data out beyond its scratch."""
-    modules = {**shared_modules(target), **grouped(Few(4, 3, 1))}
+    modules = {**shared_modules(target, "fp32"), **grouped(Few(4, 3, 1))}
     modules |= points(4, next(tile for tile in target.tiles if tile.operand == "i8"))
     for tile in target.matrices[:1]:
         modules |= matrix_blockwise(4, tile)

@@ -86,7 +86,7 @@ def test_all_that_writes_shared_texts_is_among_the_sources() -> None:
 
     sys.setprofile(note)
     try:
-        for text in shared_modules(isa.V3).values():
+        for text in shared_modules(isa.V3, "fp32").values():
             text.of(text.goal(isa.V3, Policy()))
     finally:
         sys.setprofile(None)

@@ -20,9 +20,11 @@ from sardonyx.tools import ship
 def one_module(monkeypatch: pytest.MonkeyPatch) -> str:
     """The smallest of the modules alone, for one level of CPUs."""
     target = isa.TARGETS[0]
-    name = min(shared_modules(target), key=len)
+    name = min(shared_modules(target, "fp32"), key=len)
     monkeypatch.setattr(targets, "FAMILIES", [SimpleNamespace(targets=(target, *reference.FAMILY.targets))])
-    monkeypatch.setattr(ship, "shared_modules", lambda level: {name: shared_modules(level)[name]})
+    monkeypatch.setattr(
+        ship, "shared_modules", lambda level, precision: {name: shared_modules(level, precision)[name]}
+    )
     return name
 
 
@@ -35,7 +37,7 @@ def test_objects_are_written_and_found(
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
     shipped._index.cache_clear()
     try:
-        text = shared_modules(isa.TARGETS[0])[one_module]
+        text = shared_modules(isa.TARGETS[0], "fp32")[one_module]
         for precision in ship.PRECISIONS:
             target = text.goal(isa.TARGETS[0], ship.Policy(precision)).target
             code = shipped.find(one_module, target, precision, shipped.sources)
