@@ -177,6 +177,7 @@ class BandBlock(Block):
         )
         known = f.binary("and", known, f.binary("xor", f.binary("or", keeps, self.runs_on), int_(1, "i1")))
         self.asks = f.binary("and", known, are_far)
+        self.may_be_direct, self.direct = known, int_(0, "i1")
         self.split_words = new_words(f, {}, self.split_word_count)
 
     def _fill_table(self, first: V, count: V) -> None:
@@ -266,7 +267,6 @@ class BandBlock(Block):
         f, matrix = self.f, self.matrix
         self.descriptor.set_panel(narrow, matrix.planes)
         self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
-        self.passes_on = int_(1, "i1")
         wide = int_(self.shape.columns)
         following = f.add(self.channel, wide)
         end = f.smin(f.mul(self.p1, wide), self.padded)
@@ -278,6 +278,7 @@ class BandBlock(Block):
         size = f.mul(self._number_bytes(), int_(matrix.k_step * self.shape.columns))
         ahead = self.descriptor.ahead(self._weights(following), follows, tiles, steps, size)
         b = self._begin_panel(self._weights(self.channel), narrow)
+        self.passes_on = f.binary("xor", self.direct, int_(1, "i1"))
         if self.split_weights:
             with f.when(self.floats):
                 end = self._weights(f.smin(f.mul(self.p1, wide), self.padded))
@@ -338,8 +339,14 @@ class BandBlock(Block):
         self._ask_for_results(line, cut.begin(f, index), pixels, lines)
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
-        self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
+        to = self._aim(line, cut.begin(f, index), (lines, pixels), tile)
+        self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, to)
         return count
+
+    def _aim(self, line: V, pixel: V, size: tuple[V, V], tile: V) -> V:
+        """Where the sums of a tile of so many lines and pixels go, which begins there: to scratch, `tile`."""
+        del line, pixel, size
+        return tile
 
     def _pass_on_line(self, sums: V, line: V, pixel: V, pixels: V) -> None:
         """Pass on some pixels, part by part where they belong to several lines of results."""

@@ -19,12 +19,23 @@ from sardonyx.kernels.digits.blocks import (
 from sardonyx.kernels.digits.kernel import OF_A, OF_SUMS, SUM_BYTES, kernels
 from sardonyx.kernels.digits.numbers import SCALE_BYTES
 from sardonyx.kernels.share import round_up, set_word
+from sardonyx.kernels.tiles.finish import extremes
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixWords
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Module, V, int_
 
 _MAGNITUDES = vector_of("i32", 16)
+
+_ENDS = (
+    MatrixWords.TILE_ROW,
+    MatrixWords.TILE_COLUMN,
+    MatrixWords.RESIDUAL_ROW,
+    MatrixWords.RESIDUAL_COLUMN,
+    MatrixWords.LOW,
+    MatrixWords.HIGH,
+)
+"""What tells of a panel where it goes."""
 
 
 class DigitsBandBlock(BandBlock):
@@ -97,6 +108,7 @@ class DigitsBandBlock(BandBlock):
         f = self.f
         self.descriptor.point({MatrixWords.COLUMN_SCALES: b})
         columns = self.matrix.tile.rows * SCALE_BYTES
+        self._choose_end(narrow)
         return f.gep(b, f.select(narrow, int_(columns), int_(ACROSS * columns)), "i8")
 
     def _begin_tile(self, a: V, below: V) -> None:
@@ -104,3 +116,43 @@ class DigitsBandBlock(BandBlock):
         within = f.sub(f.convert("ptrtoint", a, "i64"), f.convert("ptrtoint", self.band, "i64"))
         self.descriptor.point({MatrixWords.SCALES: f.gep(self.scales, self._scale(within), "i8")})
         self.descriptor.set({MatrixWords.SCALES_HALF: self._scale(below)})
+
+    def _choose_end(self, narrow: V) -> None:
+        """Finish whole panels of finite numbers where they are joined, in Y; else sums go to scratch."""
+        f, shape, word, end = self.f, self.shape, self.word, self.end
+        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
+        lane = f.binary("and", self.first_channel, int_(shape.block - 1))
+        whole = f.binary("and", f.icmp("eq", lane, int_(0)), f.icmp("eq", self.columns, width))
+        finite = f.icmp("eq", f.word(self.descriptor.words, MatrixWords.A_FINITE), int_(0))
+        self.direct = f.binary("and", f.binary("and", self.may_be_direct, whole), finite)
+        residual = [end.residual_stride(self._bytes(word[w])) for w in (Conv.R_PIXEL, Conv.R_BLOCK)]
+        to_y = (
+            self._bytes(word[Conv.Y_PIXEL]),
+            self._bytes(word[Conv.Y_BLOCK]),
+            *residual,
+            *end.limits.values(),
+        )
+        column = int_(shape.lanes * shape.element)
+        in_scratch = int_(shape.panel_row_bytes), column, int_(0), int_(0), *extremes(shape)
+        chosen = (f.select(self.direct, *both) for both in zip(to_y, in_scratch, strict=True))
+        self.descriptor.set(dict(zip(_ENDS, chosen, strict=True)))
+        bias = f.select(self.direct, end.bias(self.first_channel), end.zeros)
+        self.descriptor.point({MatrixWords.BIAS: bias, MatrixWords.RESIDUAL: end.zeros})
+
+    def _aim(self, line: V, pixel: V, size: tuple[V, V], tile: V) -> V:
+        """To Y, if panels are finished where they are joined: rows that are no pixels are left out then."""
+        f, word, (lines, pixels), rows = self.f, self.word, size, self.register_rows
+        two = f.icmp("eq", lines, int_(2))
+        counts = f.smin(pixels, rows), f.select(two, pixels, f.sub(pixels, rows))
+        of_rows = zip((MatrixWords.ROWS, MatrixWords.ROWS_HALF), counts, strict=True)
+        self.descriptor.set({w: f.select(self.direct, count, rows) for w, count in of_rows})
+        y, residual = (self.outputs.place(operand, line, pixel, self.first_channel) for operand in "YR")
+        with f.when(self.direct):
+            halves = [
+                self._bytes(f.select(two, word[line_], f.mul(rows, word[pixel_])))
+                for line_, pixel_ in ((Conv.Y_LINE, Conv.Y_PIXEL), (Conv.R_LINE, Conv.R_PIXEL))
+            ]
+            self.descriptor.set({MatrixWords.TILE_HALF: halves[0]})
+            self.descriptor.set({MatrixWords.RESIDUAL_HALF: self.end.residual_stride(halves[1])})
+            self.descriptor.point({MatrixWords.RESIDUAL: self.end.residual_or_zeros(residual.address)})
+        return f.select(self.direct, y.address, tile)

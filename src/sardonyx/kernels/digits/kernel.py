@@ -1,9 +1,9 @@
 """Micro-kernels on matrix registers whose numbers are digits: the sums of three levels, joined to floats.
 
 A register of rows by one or two of columns has the sums of all levels in registers; one of A and one of B
-serve all products, of which each takes one digit of the one before. The sums of a column are joined while the
-last step of the next one is multiplied. Decides registers, the order of loads, products and joins, and what
-becomes of inf and NaN; must not know matrices, threads or epilogues.
+serve all products, of which each takes one digit of the one before. The sums of a column are joined, and
+finished with bias, residual and limits, while the last step of the next one is multiplied. Decides registers,
+the order of loads, products and joins, and what becomes of inf and NaN; must not know matrices or threads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.digits.special import define_special
 from sardonyx.kernels.tiles.matrix import ACROSS, ASKS, MatrixShape, MatrixWords
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, added, clamped, hidden, prefetch
 from sardonyx.llvm import matrix
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
@@ -37,6 +37,9 @@ WAIT = 3
 
 _JOINED = 6
 """Rows that are joined behind each of the further products of a column."""
+
+_HALVES = (MatrixWords.A_HALF, MatrixWords.TILE_HALF, MatrixWords.SCALES_HALF, MatrixWords.RESIDUAL_HALF)
+"""How far the second register of rows has what the first one has."""
 
 _LANES = 16
 _FLOATS, _INTS = vector_of("float", _LANES), vector_of("i32", _LANES)
@@ -83,15 +86,14 @@ class _Writer:
     def write(self) -> None:
         f = self.f
         a, b, steps, self.descriptor = f.params
-        tile, scales = self._word(MatrixWords.TILE, "ptr"), self._word(MatrixWords.SCALES, "ptr")
+        words = MatrixWords.TILE, MatrixWords.SCALES, MatrixWords.RESIDUAL
         self.ahead = self._word(MatrixWords.AHEAD, "ptr")
-        halves = [(a, tile, scales)]
+        halves = [[a, *(self._word(word, "ptr") for word in words)]]
         if self.kernel.rows == ACROSS:
-            words = MatrixWords.A_HALF, MatrixWords.TILE_HALF, MatrixWords.SCALES_HALF
-            own, to, of_rows = (f.gep(p, self._word(w), "i8") for p, w in zip(halves[0], words, strict=True))
-            halves.append((own, to, of_rows))
+            second = zip(halves[0], _HALVES, strict=True)
+            halves.append([f.gep(pointer, self._word(word), "i8") for pointer, word in second])
         joins: Iterator[None] = iter(())
-        for half, (own, to, of_rows) in enumerate(halves):
+        for half, (own, *places) in enumerate(halves):
             last = self._sum(half, own, b, steps)
             matrix.stay_awake(f, _LANES)
             for column in range(self.kernel.columns):
@@ -99,12 +101,12 @@ class _Writer:
                 for _ in joins:
                     pass
                 self._store(half, column)
-                joins = self._joins(half, column, to, of_rows)
+                joins = self._joins(half, column, *places)
         for _ in joins:
             pass
         finite = self._word(MatrixWords.A_FINITE)
         with f.when(f.icmp("ne", finite, int_(0))):
-            for own, to, _ in halves:
+            for own, to, *_ in halves:
                 f.call(self.special, "void", to, f.gep(own, finite, "i8"), b, steps, self.descriptor)
         f.ret()
         f.finish()
@@ -184,21 +186,34 @@ class _Writer:
             line.next(f.gep(at, int_(CACHE_LINE), "i8"))
         (self.ahead,) = line.carried
 
-    def _joins(self, half: int, column: int, tile: V, scales: V) -> Iterator[None]:
+    def _joins(self, half: int, column: int, tile: V, scales: V, residual: V) -> Iterator[None]:
         """Add the levels of a column, times the scales of its rows and its own, some rows after the other."""
-        f, rows = self.f, self._word(MatrixWords.ROWS)
-        of_columns = self._word(MatrixWords.COLUMN_SCALES, "ptr")
-        by_column = f.load(f.gep(of_columns, int_(column * _LANES), "float"), _FLOATS)
-        pitch, apart = self._word(MatrixWords.TILE_ROW), self._word(MatrixWords.SCALE_ROW)
-        carried = [self._sums(half, column), f.gep(tile, int_(column * _LANES), "float"), scales]
+        f = self.f
+        rows = self._word(MatrixWords.ROWS_HALF if half else MatrixWords.ROWS)
+        by_column, bias = (
+            f.load(f.gep(self._word(word, "ptr"), int_(column * _LANES), "float"), _FLOATS)
+            for word in (MatrixWords.COLUMN_SCALES, MatrixWords.BIAS)
+        )
+        limits = [f.splat(self._word(w, "float"), _LANES) for w in (MatrixWords.LOW, MatrixWords.HIGH)]
+        pitches = [
+            self._word(word)
+            for word in (MatrixWords.TILE_ROW, MatrixWords.SCALE_ROW, MatrixWords.RESIDUAL_ROW)
+        ]
+        if column:
+            tile = f.gep(tile, self._word(MatrixWords.TILE_COLUMN), "i8")
+            residual = f.gep(residual, self._word(MatrixWords.RESIDUAL_COLUMN), "i8")
+        carried = [self._sums(half, column), tile, scales, residual]
         for begin in range(0, self.shape.tile.rows, _JOINED):
             with f.loop(int_(begin), f.smin(rows, int_(begin + _JOINED)), 1, carried) as row:
-                sums, to, own = row.carried
+                sums, to, own, beside = row.carried
                 total = joined(f, sums, self.kernel.columns * self.shape.register_bytes)
                 scale = f.splat(f.load(own, "float"), _LANES)
-                f.store(f.binary("fmul", f.binary("fmul", total, by_column), scale), to)
+                value = f.binary("fmul", f.binary("fmul", total, by_column), scale)
+                value = added(f, added(f, value, bias), f.load(beside, _FLOATS))
+                f.store(clamped(f, value, *limits), to)
                 sums = f.gep(sums, int_(self.shape.tile.row_bytes), "i8")
-                row.next(sums, f.gep(to, pitch, "i8"), f.gep(own, apart, "i8"))
+                after = zip((to, own, beside), pitches, strict=True)
+                row.next(sums, *(f.gep(at, pitch, "i8") for at, pitch in after))
             carried = row.carried
             yield
 

@@ -60,7 +60,7 @@ class Tile:
 class End:
     """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store.
 
-    What is absent is read as zeros, `panels` tiles wide. With `narrow`, an intrinsic as that of matrix
+    What is absent is read as `zeros`, `panels` tiles wide. With `narrow`, an intrinsic as that of matrix
     registers, FINISH may ask to round: `rounds` tells.
     """
 
@@ -81,10 +81,10 @@ class End:
         self.finishing = f.icmp("ne", f.word(args, words.FINISH), int_(0))
         self.residual = f.select(self.finishing, f.word(args, words.RESIDUAL, "ptr"), null)
         self.has_residual = f.icmp("ne", self.residual, null)
-        self._zeros = zeros(f, shape, panels)
+        self.zeros = zeros(f, shape, panels)
         bias = f.select(self.finishing, f.word(args, words.BIAS, "ptr"), null)
         self.has_bias = f.icmp("ne", bias, null)
-        self._bias = f.select(self.has_bias, bias, self._zeros)
+        self._bias = f.select(self.has_bias, bias, self.zeros)
         limits = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
         low, high = (f.select(self.finishing, b, i) for b, i in zip(limits, extremes(shape), strict=True))
         self.limits: dict[int, V] = {TileWords.LOW: low, TileWords.HIGH: high}
@@ -97,7 +97,7 @@ class End:
 
     def residual_or_zeros(self, address: V) -> V:
         """The address, or that of a row of zeros if the call has no residual."""
-        return self.f.select(self.has_residual, address, self._zeros)
+        return self.f.select(self.has_residual, address, self.zeros)
 
     def residual_stride(self, stride: V) -> V:
         """The stride, or 0 if the call has no residual."""

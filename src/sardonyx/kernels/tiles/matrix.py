@@ -138,6 +138,9 @@ class MatrixWords(IntEnum):
 
     Of whole numbers with scales SCALES has a float for each of the ROWS that registers of A have, SCALE_ROW
     apart, those of the second SCALES_HALF behind those of the first, and COLUMN_SCALES one a column of B.
+    Registers of columns of the tile are TILE_COLUMN apart, and ROWS_HALF rows of the second register are
+    stored, after BIAS is added, a float a column, and RESIDUAL, laid out as the tile: at least LOW, at most
+    HIGH.
     MASKS, if not 0, has a word of bits for each of the ENTRIES: which numbers of its step count.
     """
 
@@ -164,6 +167,15 @@ class MatrixWords(IntEnum):
     SCALES_HALF = 20
     COLUMN_SCALES = 21
     MASKS = 22
+    TILE_COLUMN = 23
+    ROWS_HALF = 24
+    BIAS = 25
+    LOW = 26
+    HIGH = 27
+    RESIDUAL = 28
+    RESIDUAL_ROW = 29
+    RESIDUAL_COLUMN = 30
+    RESIDUAL_HALF = 31
 
 
 ASKS = 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tolerance import MATRIX_BOUNDS
-from tests.unit.kernels.digits.tiled import TILE, tile_of
+from tests.unit.kernels.digits.tiled import TILE, End, tile_of
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,14 @@ def test_sums(registers: int, columns: int, steps: int, rows: int, rng: np.rando
     exact = a.astype(np.float64) @ b
     error = np.sqrt(np.mean((tile_of(a, b, rows) - exact) ** 2) / np.mean(exact**2))
     assert error < MATRIX_BOUNDS[TILE.name]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_sums_are_finished_where_they_are_joined(columns: int, rng: np.random.Generator) -> None:
+    a = rng.standard_normal((18, 64)).astype(np.float32)
+    b = rng.standard_normal((64, 16 * columns)).astype(np.float32)
+    bias = rng.standard_normal(16 * columns).astype(np.float32)
+    residual = rng.standard_normal((16, 16 * columns)).astype(np.float32)
+    end = End(bias, residual, -4.0, 6.0)
+    expected = np.clip(tile_of(a, b, 9)[:16] + bias + residual, end.low, end.high)
+    np.testing.assert_array_equal(tile_of(a, b, 9, None, end, idle=2)[:16], expected)

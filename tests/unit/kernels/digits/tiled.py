@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sardonyx.kernels.digits.kernel import SUM_BYTES, DigitKernel, define
@@ -16,8 +18,19 @@ from tests.unit.kernels.tiles.modelled import Modelled
 SHAPE = MatrixShape(TILE)
 
 
-def tile_of(a: Array, b: Array, rows: int, codes: Array | None = None) -> Array:
-    """a @ b by one tile, whose registers have as many rows of a each."""
+class End(NamedTuple):
+    """A bias of each column, a residual as large as the tile, and limits."""
+
+    bias: Array
+    residual: Array
+    low: float
+    high: float
+
+
+def tile_of(
+    a: Array, b: Array, rows: int, codes: Array | None = None, end: End | None = None, *, idle: int = 0
+) -> Array:
+    """a @ b by one tile, whose registers have as many rows of a each; the last `idle` ones are not stored."""
     registers, columns = len(a) // rows, b.shape[1] // 16
     kernel = DigitKernel(SHAPE, registers, columns)
     made = Modelled(lambda module: define(module, kernel))
@@ -37,11 +50,19 @@ def tile_of(a: Array, b: Array, rows: int, codes: Array | None = None) -> Array:
     words |= {MatrixWords.SPARE: spare.ctypes.data, MatrixWords.TILE: tile.ctypes.data}
     words |= {MatrixWords.ROWS: rows, MatrixWords.SCALES: own.ctypes.data, MatrixWords.SCALE_ROW: 4}
     words |= {MatrixWords.SCALES_HALF: 4 * rows, MatrixWords.COLUMN_SCALES: packed.ctypes.data}
+    whole_end = end or End(np.zeros(32, np.float32), np.zeros_like(tile), -np.inf, np.inf)
+    bias, residual = (guarded(array, align=4) for array in whole_end[:2])
+    limits = np.array([whole_end.low, 0, whole_end.high, 0], np.float32).view(np.int64)
+    words |= {MatrixWords.TILE_COLUMN: 64, MatrixWords.LOW: limits[0], MatrixWords.HIGH: limits[1]}
+    words |= {MatrixWords.ROWS_HALF: rows - idle, MatrixWords.BIAS: bias.ctypes.data}
+    words |= {MatrixWords.RESIDUAL: residual.ctypes.data, MatrixWords.RESIDUAL_COLUMN: 64}
+    words |= {MatrixWords.RESIDUAL_ROW: residual.strides[0]}
+    words |= {MatrixWords.RESIDUAL_HALF: rows * residual.strides[0]}
     words |= {MatrixWords.A_FINITE: 0 if codes is None else 3 * held.strides[0]}
     for word, value in words.items():
         descriptor[word] = value
     steps = a.shape[1] // SHAPE.k_step
     made.call(kernel.name, held, packed.ctypes.data + 64 * columns, steps, descriptor)
     assert (tile[:, 16 * columns :] == 7).all()
-    assert (tile[len(a) :] == 7).all()
+    assert (tile[len(a) - idle :] == 7).all()
     return tile[: len(a), : 16 * columns]
