@@ -21,8 +21,8 @@ LEAST_CENTRE, MOST_CENTRE = 64, 192
 
 _KEPT = 64
 _DEPTH = 4
-_STEPS_PER_ENTRY = 3
-"""With more entries than one in so many steps, two numbers of 16 bits are quicker."""
+_STEPS_PER_ENTRY = 4
+"""If more of the steps than one in so many are entered, two numbers of 16 bits are quicker."""
 
 
 class Facts(IntEnum):
@@ -85,18 +85,11 @@ class _Writer:
         self._set(Facts.CENTRE, centre)
         self._set(Facts.ENTRIES, int_(0))
         self.centre = f.splat(f.convert("trunc", centre, "i8"), self.bytes_lanes)
-        self.entries = entries_at(f, self.tile, self.pitch)
-        # An entry that does not suffice for a step is followed by another one.
-        most = f.sub(f.binary("udiv", self.steps, int_(_STEPS_PER_ENTRY)), int_(1))
-        with f.loop(int_(0), self.steps, self.lanes) as group:
-            bits = self._keep(group.index)
-            with f.repeat(lambda bits: f.icmp("ne", bits, int_(0)), [bits]) as step:
-                (left,) = step.carried
-                lane = f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))
-                with f.when(f.icmp("slt", f.word(self.tile, Facts.ENTRIES), most)):
-                    self._enter(f.add(group.index, lane))
-                step.next(f.binary("and", left, f.sub(left, int_(1))))
-        with f.when(f.icmp("sge", f.word(self.tile, Facts.ENTRIES), most)):
+        most = f.binary("udiv", self.steps, int_(_STEPS_PER_ENTRY))
+        far = f.icmp("sgt", self._keep_all(most), most)
+        with f.when(f.binary("xor", far, int_(1, "i1"))):
+            self._enter_all()
+        with f.when(far):
             self._set(Facts.ENTRIES, int_(-1))
             self._set(Facts.CENTRE, int_(0))
             self._widen()
@@ -149,6 +142,38 @@ class _Writer:
             own = f.sub(f.load(self._term(row.index), "i32"), f.convert("trunc", centred, "i32"))
             f.store(f.binary("shl", own, int_(7, "i32")), self._term(row.index))
 
+    def _mark(self, step: V) -> V:
+        """Where the bits of as many steps as a vector has are kept, behind what entries take."""
+        f = self.f
+        marks = f.gep(self.tile, f.add(f.mul(self.pitch, int_(2 * MOST_ROWS - 1)), int_(FACTS_BYTES)), "i8")
+        return f.gep(marks, f.binary("udiv", step, int_(self.lanes)), f"i{self.lanes}")
+
+    def _keep_all(self, most: V) -> V:
+        """Store what may be added of all rows and mark the steps left; how many, or some more than most."""
+        f = self.f
+
+        def goes_on(step: V, count: V) -> V:
+            return f.binary("and", f.icmp("slt", step, self.steps), f.icmp("sle", count, most))
+
+        with f.repeat(goes_on, [int_(0), int_(0)]) as group:
+            step, count = group.carried
+            bits = self._keep(step)
+            f.store(bits, self._mark(step))
+            found = f.call("llvm.ctpop.i64", "i64", f.convert("zext", bits, "i64"))
+            group.next(f.add(step, int_(self.lanes)), f.add(count, found))
+        return group.carried[1]
+
+    def _enter_all(self) -> None:
+        """Add entries of the steps that are marked."""
+        f = self.f
+        self.entries = entries_at(f, self.tile, self.pitch)
+        with f.loop(int_(0), self.steps, self.lanes) as group:
+            bits = f.convert("zext", f.load(self._mark(group.index), f"i{self.lanes}"), "i64")
+            with f.repeat(lambda bits: f.icmp("ne", bits, int_(0)), [bits]) as step:
+                (left,) = step.carried
+                self._enter(f.add(group.index, f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))))
+                step.next(f.binary("and", left, f.sub(left, int_(1))))
+
     def _keep(self, step: V) -> V:
         """Store the numbers of all rows from a step on that may be added, as many as a vector has.
 
@@ -181,7 +206,7 @@ class _Writer:
                 f.gep(at, self.row_bytes, "i8"), f.gep(into, self.pitch, "i8"), f.binary("or", left, far)
             )
         some = f.binary("and", f.icmp("ne", row.carried[2], int_(0, self.words)), there)
-        return f.convert("zext", f.bitcast(some, f"i{self.lanes}"), "i64")
+        return f.bitcast(some, f"i{self.lanes}")
 
     def _enter(self, step: V) -> None:
         """Add one or two entries of what is left of a step."""
