@@ -19,8 +19,8 @@ _LEAST, _NONE = 2.0**-64, 2.0**-126
 
 def powers_of(w: np.ndarray) -> np.ndarray | None:
     """For weights w[OC, IC, ...] a power for each channel [IC], float32, at most 1; None if all are alike."""
-    axes = (0, *range(2, w.ndim))
-    largest = np.maximum(w.max(axis=axes, initial=0), -w.min(axis=axes, initial=0)).astype(np.float64)
+    by_tap = np.maximum(w.max(axis=0, initial=0), -w.min(axis=0, initial=0))
+    largest = by_tap.max(axis=tuple(range(1, by_tap.ndim)), initial=0).astype(np.float64)
     most, root = largest.max(initial=0), np.sqrt(np.mean(largest**2)) if largest.size else 0
     if root <= _ALIKE * largest.min(initial=root):
         return None
