@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 _storages: WeakKeyDictionary[Value, dict[Hashable, Storage]] = WeakKeyDictionary()
 
 
-_LARGE_BYTES = 1 << 20
+_LARGE_BYTES = 1 << 17
 """What is larger is packed when it is stored."""
 
 

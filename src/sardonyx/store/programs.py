@@ -189,9 +189,10 @@ def _put_weights(store: Cache, packed: Packed, model: Model | None) -> str | Non
     if not any(isinstance(constant, Deferred) for constant in packed.stored):
         return store.put_by_content("weights", packed.pieces())
     name = key_of("weights", build(), *_origins(packed.stored, model))
-    if store.map("weights", name) or store.put("weights", name, packed.pieces(), checked=False):
+    checked = sum(constant.nbytes for constant in packed.stored) <= _CHECKED_BYTES
+    if store.map("weights", name, check=checked):
         return name
-    return None
+    return name if store.put("weights", name, packed.pieces(), checked=checked) else None
 
 
 def _origins(constants: Sequence[Constant], model: Model | None) -> Iterator[str]:
