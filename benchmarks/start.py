@@ -167,6 +167,7 @@ def start(engine: str, path: Path, feeds: Path, cache: Path | None) -> tuple[flo
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     variables.pop(EFFORT.env, None)
     command = [sys.executable, "-c", PROCESS.format(engine=engine), str(path), str(feeds)]
+    os.sync()  # or what the one before wrote would still be written to the disk, at the cost of this one
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=False)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
