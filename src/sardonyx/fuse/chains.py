@@ -31,6 +31,18 @@ class Readers:
         own = place is not None and place.storage.kind == "arena" and place.offset == 0
         return own and place is not None and place.storage.size == value.size and value.id not in self.read
 
+    def is_read_within(self, value: Value, group: Group) -> bool:
+        """Whether one group alone reads a value: others may compute for themselves what is made of it."""
+        inside, seen, left = group.inlined | {group.root.id}, set[int](), [value]
+        while left:
+            for user in self.uses.get(left.pop().id, ()):
+                if user.id not in inside:
+                    return False
+                if user is not group.root and user.id not in seen:
+                    seen.add(user.id)
+                    left.append(user)
+        return True
+
 
 def joined(groups: Sequence[Group], chains: Sequence[tuple[Group, ...]], kind: GroupKind) -> list[Group]:
     """The groups with each chain as one of this kind, of all their parts, in the place of its last."""

@@ -43,6 +43,8 @@ class _Finder(Readers):
         around = self.by_root.get(window.args[0].id)
         if around is None or not self.is_private(around.root) or self.uses[around.root.id] != [window]:
             return ()
+        if not self.is_read_within(around.root, last):
+            return ()
         if around.kind == "contract":
             return (around, last) if _is_convolution(around) else ()
         if around.kind != "padding" or not _surrounds(around.root):

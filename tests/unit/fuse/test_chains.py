@@ -23,3 +23,16 @@ def test_an_output_is_read_by_others() -> None:
     inner = [group.root for group in fusion.groups[:-1]]
     assert all(map(readers.is_private, inner))
     assert not any(readers.is_private(value) for _, value in graph.outputs)
+
+
+def test_what_two_groups_compute_of_a_value_is_read_by_both() -> None:
+    convs = "d = Conv<group = {group}>(t, v) u = Conv<group = {group}>(t, n)"
+    twice = f"t = Tanh(c) n = Neg(v) {convs} e = Concat<axis = 2>(d, u)"
+    for then, alone in ((twice, False), ("e = Conv<group = {group}>(c, v)", True)):
+        graph = graph_of(isa.V4, "strides = [2,2]", then=then)
+        fusion = partition(graph)
+        readers = Readers(graph, fusion.groups, fusion.places)
+        window = next(value for value in graph.order() if value.prim == "window")
+        own = [group for group in fusion.groups if window.id in group.inlined]
+        assert len(own) == 2 - alone
+        assert all(readers.is_read_within(window.args[0], group) == alone for group in own)

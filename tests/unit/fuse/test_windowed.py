@@ -45,8 +45,10 @@ def test_what_is_joined_is_found_once() -> None:
         "d = Conv<{how}, group = {group}>(c, v) e = Add(d, c)",
         "d = GlobalAveragePool(c) e = Clip(d, lo, hi)",
         "e = Tanh(c)",
+        "m = Neg(v) d = Conv<{how}, group = {group}>(c, v) u = Conv<{how}, group = {group}>(c, m) "
+        "f = Conv<{how}, group = {group}>(d, v) e = Add(f, u)",
     ],
-    ids=["read twice", "no windows", "no windows at all"],
+    ids=["read twice", "no windows", "no windows at all", "windows read twice"],
 )
 def test_others_stay_apart(then: str) -> None:
     assert not windowed(graph_of(isa.V4, "pads = [1,1,1,1]", then=then))[1]
