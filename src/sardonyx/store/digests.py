@@ -21,6 +21,8 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 _PART_BYTES = 16 << 20
 _MOST_THREADS = 8
+WAY = f"SHA-256 of parts of {_PART_BYTES}"
+"""What tells a digest that is kept from one that was made in another way."""
 
 
 def digest_of(content: Bytes) -> str:

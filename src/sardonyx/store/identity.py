@@ -55,7 +55,7 @@ def file_digest(path: Path, store: Cache, read: Callable[[Path], str] | None = N
     if status.st_size <= _HASHED_EACH_TIME:
         return read(path)
     place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    name = key("file", str(path.absolute()), repr(place))
+    name = key("file", digests.WAY, str(path.absolute()), repr(place))
     known = store.get("digest", name)
     if known is not None:
         return known.decode()

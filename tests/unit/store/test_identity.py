@@ -33,6 +33,20 @@ def test_sources_are_those_of_the_engine_at_any_depth(tmp_path: Path) -> None:
     assert sorted(found) == sorted(map(Path, kept))
 
 
+def test_a_digest_that_was_made_in_another_way_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, store = tmp_path / "m.onnx", Cache(tmp_path / "cache")
+    file.write_bytes(bytes(range(200)))
+    monkeypatch.setattr(identity, "_HASHED_EACH_TIME", 100)
+    monkeypatch.setattr(identity, "_SETTLED_NS", 0)
+    identity.file_digest(file, store, lambda _: "of another release")
+    monkeypatch.setattr(identity.digests, "WAY", "now")
+    model = identity.Model(file, None, store)
+    assert model.digest == identity.digests.file_digest(file)
+    assert model.content() is not None
+
+
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_what_lies_in_the_model_is_known_by_its_place(as_bytes: bool, tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
