@@ -18,6 +18,9 @@ _MOST_AGAIN = 10
 _ENOUGH = 4
 """Strips and panels together that threads can share out."""
 
+_LEAST_TURNS = 4
+"""Turns at least that panels take in the buffer: what one of them stores is read while it is near."""
+
 LINE_BYTES = 64
 """What surrounds a buffer is stored in cache lines."""
 
@@ -81,7 +84,7 @@ class Strips:
         low = around.attrs["low"] if around.prim == "pad" else (0,) * 5
         return Strips(
             *(window, height, width, lines, strip, step, reach, low[2], low[3], read + 1),
-            *(blocks, block, of_panel, min(panels, kept)),
+            *(blocks, block, of_panel, min(-(-panels // _LEAST_TURNS), kept)),
         )
 
     @property
