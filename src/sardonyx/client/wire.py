@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from sardonyx.base.dtype import by_numpy
 from sardonyx.protocol.datatypes import DATATYPES, datatype, from_raw, to_raw
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.literals import array_of
@@ -21,7 +22,7 @@ from sardonyx.protocol.rest import parse
 
 Array = npt.NDArray[Any]
 HEADER = "Inference-Header-Content-Length"
-_BY_DTYPE = {row.numpy: row.name for row in DATATYPES.values()}
+_NAMES = {row.known: row.name for row in DATATYPES.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def encoded(
             {
                 "name": name,
                 "shape": list(array.shape),
-                "datatype": _BY_DTYPE[array.dtype],
+                "datatype": _NAMES[by_numpy(array.dtype)],
                 "parameters": {"binary_data_size": len(blob)},
             }
         )
@@ -103,10 +104,17 @@ def _array(name: str, value: Any) -> Array:
     array = np.asarray(value)
     if not isinstance(value, np.ndarray | np.generic) and array.dtype == np.float64:
         array = array.astype(np.float32)
-    if array.dtype.kind in "US":
+    if array.dtype.kind in "UST":
         array = array.astype(object)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
-    if array.dtype not in _BY_DTYPE:
+    if not _is_known(array.dtype):
         raise ValueError(f"input {name!r}: the protocol has no type for {array.dtype}")
     return array
+
+
+def _is_known(dtype: np.dtype[Any]) -> bool:
+    try:
+        return by_numpy(dtype) in _NAMES
+    except KeyError:
+        return False

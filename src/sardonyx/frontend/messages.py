@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import (
         AttributeProto,
         FunctionProto,
+        GraphProto,
         ModelProto,
         NodeProto,
         TensorProto,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttributeProto",
     "FunctionProto",
+    "GraphProto",
     "ModelProto",
     "NodeProto",
     "TensorProto",

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import onnx
 from google.protobuf.message import DecodeError
 
 from sardonyx.base import dtype as dt
@@ -19,6 +18,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.frontend import types
+from sardonyx.frontend.messages import GraphProto, ModelProto, NodeProto, TensorProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     what = "this" if isinstance(model, bytes) else os.fspath(model)
     try:
-        proto = onnx.ModelProto.FromString(data)
+        proto = ModelProto.FromString(data)
     except DecodeError as error:
         raise LoadError(f"{what} is not an ONNX model: {error}", kind="protobuf") from error
     if not proto.HasField("graph"):
@@ -86,7 +86,7 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     )
 
 
-def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
     for node in nodes:
         yield node
         for attribute in node.attribute:
@@ -94,16 +94,16 @@ def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
                 yield from _nodes(graph.node)
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
     yield from graph.initializer
     yield from (sparse.values for sparse in graph.sparse_initializer)
 
 
-def _operator(node: onnx.NodeProto) -> str:
+def _operator(node: NodeProto) -> str:
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
 
 
-def _parameters(tensors: Iterable[onnx.TensorProto]) -> tuple[dict[str, int], dict[str, int]]:
+def _parameters(tensors: Iterable[TensorProto]) -> tuple[dict[str, int], dict[str, int]]:
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for tensor in tensors:

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
 from sardonyx.protocol.errors import invalid
 
 Array = npt.NDArray[Any]
@@ -29,35 +30,39 @@ class Datatype:
     """One element type; `size` is the bytes of an element on the wire, 0 for BYTES; `onnx` ONNX's name."""
 
     name: str
-    numpy: np.dtype[Any]
+    known: DType
     size: int
     onnx: str
     config: str
 
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """Its numpy dtype; `ml_dtypes` is imported for the one that numpy itself lacks."""
+        return self.known.numpy
 
-def _row(name: str, numpy: Any, onnx: str, config: str = "") -> Datatype:
-    dtype = np.dtype(numpy)
-    size = 0 if dtype.kind == "O" else dtype.itemsize
-    return Datatype(name, dtype, size, onnx, f"TYPE_{config or name}")
+
+def _row(name: str, known: DType, config: str = "") -> Datatype:
+    size = 0 if known.kind == "O" else known.size_bytes
+    return Datatype(name, known, size, known.onnx_name, f"TYPE_{config or name}")
 
 
 DATATYPES = {
     row.name: row
     for row in (
-        _row("BOOL", np.bool_, "bool"),
-        _row("UINT8", np.uint8, "uint8"),
-        _row("UINT16", np.uint16, "uint16"),
-        _row("UINT32", np.uint32, "uint32"),
-        _row("UINT64", np.uint64, "uint64"),
-        _row("INT8", np.int8, "int8"),
-        _row("INT16", np.int16, "int16"),
-        _row("INT32", np.int32, "int32"),
-        _row("INT64", np.int64, "int64"),
-        _row("FP16", np.float16, "float16"),
-        _row("BF16", ml_dtypes.bfloat16, "bfloat16"),
-        _row("FP32", np.float32, "float"),
-        _row("FP64", np.float64, "double"),
-        _row("BYTES", object, "string", "STRING"),
+        _row("BOOL", dt.BOOL),
+        _row("UINT8", dt.U8),
+        _row("UINT16", dt.U16),
+        _row("UINT32", dt.U32),
+        _row("UINT64", dt.U64),
+        _row("INT8", dt.I8),
+        _row("INT16", dt.I16),
+        _row("INT32", dt.I32),
+        _row("INT64", dt.I64),
+        _row("FP16", dt.F16),
+        _row("BF16", dt.BF16),
+        _row("FP32", dt.F32),
+        _row("FP64", dt.F64),
+        _row("BYTES", dt.STRING, "STRING"),
     )
 }
 BY_ONNX = {row.onnx: row for row in DATATYPES.values()}

@@ -133,7 +133,12 @@ def test_roles_that_are_none() -> None:
 
 
 def test_what_few_need_is_not_imported_for_all() -> None:
-    """Clients need no ONNX, and servers without a provider no cryptography."""
-    code = "import sys, sardonyx.client, sardonyx.registry.tokens; print({'jwt', 'onnx'} & set(sys.modules))"
+    """Clients, servers and the command line need no ONNX, and servers without a provider no cryptography."""
+    code = """
+import sys, sardonyx.client, sardonyx.registry.tokens, sardonyx.gateway.gateway
+print({"jwt", "onnx", "ml_dtypes"} & set(sys.modules))
+import sardonyx.tools.cli
+print({"onnx", "ml_dtypes"} & set(sys.modules))
+"""
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "set()\n"
+    assert told.stdout == "set()\nset()\n"
