@@ -28,6 +28,11 @@ OF_SUMS, OF_A = range(LEVELS * ACROSS), range(_A, _A + 1)
 PRODUCTS = ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))
 """The digits of A and of B that are multiplied: of neighbours one is the same, so that it stays loaded."""
 
+_ACROSS = tuple(
+    (*digits, column ^ number % ACROSS) for number, digits in enumerate(PRODUCTS) for column in range(ACROSS)
+)
+"""Those of two columns in turn, and of which: A stays loaded for both, B for two of neighbouring digits."""
+
 _HALF_BYTES = LEVELS * ACROSS * 1024
 SUM_BYTES = ACROSS * _HALF_BYTES
 """Room for the sums of all levels."""
@@ -97,7 +102,7 @@ class _Writer:
             last = self._sum(half, own, b, steps)
             matrix.stay_awake(f, _LANES)
             for column in range(self.kernel.columns):
-                self._column(half, column, last, joins)
+                self._multiply(_of_column(column), half * self.kernel.columns + column, last, joins)
                 for _ in joins:
                     pass
                 self._store(half, column)
@@ -131,8 +136,8 @@ class _Writer:
             with f.loop(f.sub(int_(0), steps), end, 1, [first, *entry.carried[1:]]) as each:
                 one, two, self.ahead = (hidden(f, pointer) for pointer in each.carried)
                 matrix.stay_awake(f, _LANES)
-                for column in range(kernel.columns):
-                    self._column(half, column, (one, two), iter(()))
+                order = _ACROSS if kernel.columns == ACROSS else _of_column(0)
+                self._multiply(order, half * kernel.columns, (one, two), iter(()))
                 each.next(f.gep(one, step, "i8"), f.gep(two, b_step, "i8"), self.ahead)
             entry.next(*each.carried)
         one, two, self.ahead = entry.carried
@@ -149,25 +154,31 @@ class _Writer:
         at = half * _HALF_BYTES + register * self.shape.register_bytes
         return self.f.gep(self._word(MatrixWords.SPARE, "ptr"), int_(at), "i8")
 
-    def _column(self, half: int, column: int, at: tuple[V, V], joins: Iterator[None]) -> None:
-        """All products of a column in a step, among them loads, what is asked for, and joins."""
+    def _multiply(
+        self, order: Sequence[tuple[int, int, int]], before: int, at: tuple[V, V], joins: Iterator[None]
+    ) -> None:
+        """Products of a step, in that order, among them loads, what is asked for, and joins.
+
+        Those of so many registers of sums are multiplied before.
+        """
         f, columns, (a, b) = self.f, self.kernel.columns, at
         row, low = self._word(MatrixWords.A_ROW), self._word(MatrixWords.A_LOW)
         digits = [a, f.gep(a, low, "i8")]
         digits.append(f.gep(digits[1], low, "i8"))
-        held = -1, -1
-        before = (half * columns + column) * len(PRODUCTS)
-        for number, (of_a, of_b) in enumerate(PRODUCTS):
-            if of_a != held[0]:
+        held_a, held_b = -1, (-1, -1)
+        first = before * len(PRODUCTS)
+        for number, (of_a, *of_b) in enumerate(order, first):
+            digit, column = of_b
+            if of_a != held_a:
                 matrix.load(f, self.by, _A, digits[of_a], row)
-            if of_b != held[1]:
-                place = (of_b * columns + column) * self.shape.register_bytes
+            if (digit, column) != held_b:
+                place = (digit * columns + column) * self.shape.register_bytes
                 matrix.load(f, self.by, _B, f.gep(b, int_(place), "i8"), int_(self.shape.tile.row_bytes))
-            matrix.add_product(f, self.by, (of_a + of_b) * columns + column, _A, _B)
-            held = of_a, of_b
-            for _ in range(self._asks(before + number), self._asks(before + number + 1)):
+            matrix.add_product(f, self.by, (of_a + digit) * columns + column, _A, _B)
+            held_a, held_b = of_a, (digit, column)
+            for _ in range(self._asks(number), self._asks(number + 1)):
                 self._ask()
-            if number >= WAIT:
+            if number - first >= WAIT:
                 next(joins, None)
 
     def _asks(self, number: int) -> int:
@@ -216,6 +227,10 @@ class _Writer:
                 row.next(sums, *(f.gep(at, pitch, "i8") for at, pitch in after))
             carried = row.carried
             yield
+
+
+def _of_column(column: int) -> Sequence[tuple[int, int, int]]:
+    return [(*digits, column) for digits in PRODUCTS]
 
 
 def joined(f: Function, sums: V, apart: int) -> V:
