@@ -12,6 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.convolution.abreast import in_steps
+from sardonyx.kernels.convolution.by_tap import by_tap
 from sardonyx.kernels.convolution.few import beside, cut_row
 from sardonyx.kernels.digits.numbers import digits_shape, pack_digits
 from sardonyx.kernels.product.pack import aligned_zeros, matrix_shape, pack_b, pack_matrix, packed_shape
@@ -93,22 +94,26 @@ def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal)
     in pairs if the input is; they are zero padded to whole blocks of output channels.
     """
     shape = MatrixShape(tile)
-    step = shape.k_step
-    outputs, inputs = w.shape[0] // group, w.shape[1]
-    taps = w.astype(np.float32).reshape(group, outputs, inputs, -1).transpose(0, 3, 2, 1)
-    taps = np.pad(taps, ((0, 0), (0, 0), (0, -inputs % step), (0, 0)))
+    channels, outputs = _matrix_sizes(w.shape, group, tile, goal)
+    floats = w.astype(np.float32, copy=False)
+    taps = by_tap(floats.reshape(group, len(w) // group, w.shape[1], prod(w.shape[2:])), channels, outputs)
     if shape.in_pairs:
-        taps = in_pairs(taps, step)
-    steps = _whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block)
+        taps = in_pairs(taps, shape.k_step)
+    steps = taps.reshape(group, -1, outputs)
     return pack_digits(steps, tile) if tile.operand == "fixed24" else pack_matrix(steps, tile)
 
 
 def matrix_conv_shape(dims: tuple[int, ...], group: int, tile: MatrixTile, goal: Goal) -> tuple[int, ...]:
     """The shape of what `pack_matrix_weights` makes of an array."""
-    step, block = MatrixShape(tile).k_step, goal.target.channel_block
-    outputs = -(-(dims[0] // group) // block) * block
-    steps = group, prod(dims[2:]) * -(-dims[1] // step) * step, outputs
+    channels, outputs = _matrix_sizes(dims, group, tile, goal)
+    steps = group, prod(dims[2:]) * channels, outputs
     return digits_shape(steps, tile) if tile.operand == "fixed24" else matrix_shape(steps, tile)
+
+
+def _matrix_sizes(dims: tuple[int, ...], group: int, tile: MatrixTile, goal: Goal) -> tuple[int, int]:
+    """Channels in whole steps and outputs in whole blocks, of each group."""
+    step, block = MatrixShape(tile).k_step, goal.target.channel_block
+    return -(-dims[1] // step) * step, -(-(dims[0] // group) // block) * block
 
 
 def pack_float_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

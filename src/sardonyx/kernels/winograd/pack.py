@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.convolution.by_tap import by_tap
 from sardonyx.kernels.digits.numbers import digits_shape, pack_digits
 from sardonyx.kernels.product.pack import aligned_empty, pack_b, packed_shape
 from sardonyx.kernels.winograd.blocking import packed_sizes
@@ -34,9 +35,9 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     number = np.dtype(np.int16) if scheme.is_whole else w.dtype
     down, across = (np.array(t.weights, np.float64) for t in (scheme.down, scheme.across))
     both = np.kron(down, across)
-    taps = w.astype(number, copy=False).reshape(*w.shape[:2], -1).transpose(2, 1, 0)
     channels, outputs = packed_sizes(w.shape[1], w.shape[0], scheme, goal)
-    taps = np.pad(taps, ((0, 0), (0, channels - w.shape[1]), (0, outputs - w.shape[0])))
+    numbers = w.astype(number, copy=False).reshape(*w.shape[:2], math.prod(w.shape[2:]))
+    taps = by_tap(numbers, channels, outputs)
     taps = taps.reshape(len(taps), -1) if scheme.tile else pack_b(taps, goal)
     points = aligned_empty((len(both), taps.shape[1]), number)
     count = at_once(scheme)
