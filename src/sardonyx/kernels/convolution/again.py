@@ -19,8 +19,11 @@ from sardonyx.kernels.convolution.outliers import OUTLIERS, laid_out_bytes
 from sardonyx.kernels.convolution.pack import conv_steps
 from sardonyx.kernels.outliers.pack import column_totals, pack_unsigned
 from sardonyx.kernels.product.pack import pack_b
-from sardonyx.passes.repeated_steps import Repeated, is_quick, repeated
+from sardonyx.passes.repeated_steps import Repeated, is_quick, pays, repeated
 from sardonyx.passes.short_sums import IN_PAIRS, serves_any
+
+_COLUMNS = 64
+"""Outputs that are looked at before all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,13 @@ def added_again(anchor: Value, goal: Goal) -> Again | None:
         return None
     assert w.data is not None and x.rank == 5 and anchor.attrs["group"] == 1
     whole = conv_steps(w.data, 1, goal)
+    may_look = serves_any(whole, goal)
+    # The panel with the most repeated steps decides: all of them take no less than some.
+    if may_look and not pays(whole[..., :_COLUMNS], goal):
+        return _any_weights(whole, goal)
     found = repeated(whole, goal)
     assert found is not None
-    if serves_any(whole, goal) and not is_quick(found, whole.shape[1], goal):
+    if may_look and not is_quick(found, whole.shape[1], goal):
         return _any_weights(whole, goal)
     channels, taps, block = w.data.shape[1], int(np.prod(w.data.shape[2:])), goal.target.channel_block
     parts = [min(block, channels - first) for first in range(0, channels, block)]

@@ -86,10 +86,11 @@ def set_ahead(f: Function, words: V, ahead: Ahead) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a step is multiplied: by what, and for each plane of rows what of weights."""
+    """How steps are multiplied: by what, for each plane of rows what of weights, and how many in a turn."""
 
     instruction: MultiplyAdd
     planes: Sequence[Callable[[Function, V], V]]
+    turn: int
 
 
 class _Writer:
@@ -112,8 +113,8 @@ class _Writer:
 
     def write(self) -> None:
         f, shape = self.f, self.shape
-        bytes_ = _Way(shape.instruction, (lambda f, x: x,))
-        wide = _Way(self.kernel.wide, (of_rows.even, of_rows.odd))
+        bytes_ = _Way(shape.instruction, (lambda f, x: x,), UNROLL)
+        wide = _Way(self.kernel.wide, (of_rows.even, of_rows.odd), 1)
         entries = f.word(self.rows, Facts.ENTRIES)
         by_bytes, widely, done = (f.new_label(hint) for hint in ("bytes", "wide", "done"))
         f.branch(f.icmp("sge", entries, int_(0)), by_bytes, widely)
@@ -148,7 +149,8 @@ class _Writer:
         a = f.gep(self.rows, int_(of_rows.FACTS_BYTES), "i8")
         whole = f.binary("and", self.steps, int_(-UNROLL))
         carried = [a, self.b, self.ahead, *self._begun()]
-        for low, high, count in ((int_(0), whole, UNROLL), (whole, self.steps, 1)):
+        turns = [(int_(0), whole, UNROLL), (whole, self.steps, 1)]
+        for low, high, count in turns if way.turn == UNROLL else [(int_(0), self.steps, 1)]:
             with f.loop(low, high, count, carried) as loop:
                 a, b, ahead, *sums = loop.carried
                 a = hidden(f, a)
