@@ -20,6 +20,9 @@ _LEAST_CHANNELS = 16
 
 _LEAST_PIXELS = 8
 
+_LEAST_SAVED = 0.1
+"""Of what all vectors of outputs multiply: kernels of less are not worth their compilation."""
+
 _MOST_ENTRIES = 64
 """Parts of the channels times taps: more might be cut, and cuts count steps of single lanes."""
 
@@ -37,8 +40,11 @@ def together_of(anchor: Value, goal: Goal) -> int:
     few = isinstance(pixels, int) and pixels < _LEAST_PIXELS
     if few or per < _LEAST_CHANNELS or entries > _MOST_ENTRIES:
         return 1
-    rest = used_of(anchor) % shape.columns
-    return lanes_of(rest, shape.lanes) if rest else 1
+    used = used_of(anchor)
+    rest = used % shape.columns
+    together = lanes_of(rest, shape.lanes) if rest else 1
+    saved = (1 - 1 / together) / -(-used // shape.lanes)
+    return together if saved >= _LEAST_SAVED else 1
 
 
 def used_of(anchor: Value) -> int:

@@ -36,6 +36,7 @@ def test_the_last_panel_has_a_few_columns() -> None:
     found = [together_of(blocked(n), goal) for n in (32, 33, 34, 36, 40, 41, 48, 8)]
     assert found == [1, 16, 8, 4, 2, 1, 1, 2]
     assert together_of(blocked(48, used=34), goal) == 8
+    assert together_of(blocked(136), goal) == 1, "half of one vector of nine is little"
     assert together_of(blocked(34, channels=8), goal) == 1, "adding lanes takes as long"
     assert together_of(blocked(34, pixels=1), goal) == 1, "a single row has micro-kernels of its own"
 
