@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import pytest
@@ -10,8 +11,10 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Policy
 from sardonyx.base.target import Target
+from sardonyx.compiler import shared
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.compiler.shared import shared_modules
+from sardonyx.kernels import library
 from sardonyx.kernels.convolution.grouped import Few
 from sardonyx.kernels.library import grouped, matrix_blockwise, points
 from sardonyx.targets.x86_64 import isa
@@ -47,3 +50,18 @@ def test_shared_modules_serve_cpus_with_any_caches(target: Target) -> None:
         goal = module.goal(target, Policy("fp32"))
         other = replace(goal, target=replace(goal.target, l1_bytes=7 << 10, l2_bytes=3 << 10))
         assert module.of(goal) == module.of(other), name
+
+
+OF_FEW = {"grouped", "single", "blockwise", "matrix_blockwise", "points"}
+"""Modules that few models need, of which there are many: each is compiled for the first one."""
+OF_OTHERS = {"outliers", "turning"}
+"""Those that come along with others."""
+
+
+def test_each_module_of_the_library_is_shipped_or_known_to_serve_few_models() -> None:
+    given = {
+        name
+        for name, made in vars(library).items()
+        if inspect.isfunction(made) and made.__annotations__.get("return") == "Mapping[str, Shared]"
+    }
+    assert {name for name in given if not hasattr(shared, name)} == OF_FEW | OF_OTHERS
