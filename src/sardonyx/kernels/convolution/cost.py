@@ -31,7 +31,7 @@ _ROW_CYCLES, _LEAST_ROWS = {"bf16": 1.4, "s8": 1.7}, {"bf16": 13, "s8": 10}
 _SPLIT_CYCLES = {"bf16": 7.8, "s8": 15.5}
 """For a step of channels of a pixel to be read and split into one number."""
 
-_END_CYCLES = {"bf16": 12.0, "s8": 15.3}
+_END_CYCLES = {"bf16": 12.0, "s8": 11.0}
 """For a pixel of a block of outputs to be stored, read again and finished."""
 
 _BYTE_CYCLES = {"bf16": {True: 0.17, False: 0.115}, "s8": {True: 0.13, False: 0.1}}
