@@ -51,7 +51,7 @@ class AbreastBandBlock(DigitsBandBlock):
     suffix = "plain_"
 
     def _define_parts(self, module: Module) -> None:
-        self.kernels = kernels(module, self.matrix)
+        self.kernels, self.short = kernels(module, self.matrix)
         self.largest = [define_largest(module, careful=c) for c in (False, True)]
         self.cuts = [
             [define_cut_pixels(module, self.matrix, size, careful=c) for size in PIXEL_BYTES]

@@ -266,7 +266,7 @@ class BandBlock(Block):
     def _sum_panel(self, narrow: V) -> None:
         f, matrix = self.f, self.matrix
         self.descriptor.set_panel(narrow, matrix.planes)
-        self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
+        self._choose_kernels(narrow)
         wide = int_(self.shape.columns)
         following = f.add(self.channel, wide)
         end = f.smin(f.mul(self.p1, wide), self.padded)
@@ -286,6 +286,9 @@ class BandBlock(Block):
                 f.call_pointer(f.select(narrow, *self.split_weights), self.panel, b, steps, last)
             b = f.select(self.floats, self.panel, b)
         self._strips(b, ahead)
+
+    def _choose_kernels(self, narrow: V) -> None:
+        self.by_rows = [self.f.select(narrow, *pair) for pair in self.kernels]
 
     def _begin_panel(self, b: V, narrow: V) -> V:
         """Where the first step of a panel is."""

@@ -16,7 +16,7 @@ from sardonyx.kernels.digits.blocks import (
     define_largest_of_blocks,
     set_scale,
 )
-from sardonyx.kernels.digits.kernel import OF_A, OF_SUMS, SUM_BYTES, kernels
+from sardonyx.kernels.digits.kernel import OF_A, OF_SUMS, SHORT, SUM_BYTES, kernels
 from sardonyx.kernels.digits.numbers import SCALE_BYTES
 from sardonyx.kernels.share import round_up, set_word
 from sardonyx.kernels.tiles.finish import extremes
@@ -46,7 +46,7 @@ class DigitsBandBlock(BandBlock):
     split_word_count = len(BlockWords)
 
     def _define_parts(self, module: Module) -> None:
-        self.kernels = kernels(module, self.matrix)
+        self.kernels, self.short = kernels(module, self.matrix)
         define = define_cut_blocks, define_cut_evenly, define_largest_of_blocks
         block = self.shape.block
         self.splits, self.splits_evenly, self.measures = (
@@ -103,6 +103,13 @@ class DigitsBandBlock(BandBlock):
 
     def _column_bytes(self) -> V:
         return self.f.add(super()._column_bytes(), int_(SCALE_BYTES))
+
+    def _choose_kernels(self, narrow: V) -> None:
+        super()._choose_kernels(narrow)
+        f, (one, two) = self.f, self.by_rows
+        steps = f.mul(self.register_steps, self.inner)
+        is_short = f.binary("and", f.icmp("sle", steps, int_(SHORT)), f.binary("xor", narrow, int_(1, "i1")))
+        self.by_rows = [one, f.select(is_short, self.short, two)]
 
     def _begin_panel(self, b: V, narrow: V) -> V:
         f = self.f

@@ -91,7 +91,8 @@ def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal)
     """Lay out w[OC, IC / group, *kernel] for blocked input and matrix registers.
 
     Of each group panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps],
-    in pairs if the input is; they are zero padded to whole blocks of output channels.
+    in pairs if the input is, for digits over [steps of channels][*kernel]; they are zero padded to whole
+    blocks of output channels.
     """
     shape = MatrixShape(tile)
     channels, outputs = _matrix_sizes(w.shape, group, tile, goal)
@@ -99,8 +100,10 @@ def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal)
     taps = by_tap(floats.reshape(group, len(w) // group, w.shape[1], prod(w.shape[2:])), channels, outputs)
     if shape.in_pairs:
         taps = in_pairs(taps, shape.k_step)
-    steps = taps.reshape(group, -1, outputs)
-    return pack_digits(steps, tile) if tile.operand == "fixed24" else pack_matrix(steps, tile)
+    if tile.operand == "fixed24":
+        by_step = taps.reshape(*taps.shape[:2], -1, shape.k_step, outputs).swapaxes(1, 2)
+        return pack_digits(by_step.reshape(group, -1, outputs), tile)
+    return pack_matrix(taps.reshape(group, -1, outputs), tile)
 
 
 def matrix_conv_shape(dims: tuple[int, ...], group: int, tile: MatrixTile, goal: Goal) -> tuple[int, ...]:

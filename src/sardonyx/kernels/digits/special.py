@@ -53,14 +53,14 @@ def define_special(module: Module, shape: MatrixShape, columns: int) -> str:
     rows = f.word(descriptor, MatrixWords.ROWS)
     with f.loop(int_(0), rows, 1, [tile, codes]) as row:
         to, own = row.carried
-        with f.loop(int_(0), f.smax(entries, int_(1)), 1, [b]) as entry:
-            begin = f.gep(own, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
-            count = f.load(f.gep(masks, f.binary("and", entry.index, every), "i64"), "i64")
-            with f.loop(int_(0), steps, 1, [begin, entry.carried[0]]) as step:
-                at, weights = step.carried
-                _add_step(f, shape, columns, to, at, weights, count)
-                step.next(f.gep(at, a_step, "i8"), f.gep(weights, b_step, "i8"))
-            entry.next(step.carried[1])
+        with f.loop(int_(0), steps, 1, [own, b]) as step:
+            here, weights = step.carried
+            with f.loop(int_(0), f.smax(entries, int_(1)), 1, [weights]) as entry:
+                at = f.gep(here, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
+                count = f.load(f.gep(masks, f.binary("and", entry.index, every), "i64"), "i64")
+                _add_step(f, shape, columns, to, at, entry.carried[0], count)
+                entry.next(f.gep(entry.carried[0], b_step, "i8"))
+            step.next(f.gep(here, a_step, "i8"), entry.carried[0])
         row.next(f.gep(to, pitch, "i8"), f.gep(own, a_row, "i8"))
     f.ret()
     f.finish()

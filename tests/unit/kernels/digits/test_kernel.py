@@ -21,6 +21,11 @@ def test_sums(registers: int, columns: int, steps: int, rows: int, rng: np.rando
     assert error < MATRIX_BOUNDS[TILE.name]
 
 
+def test_sums_of_short_columns_are_those_of_others(rng: np.random.Generator) -> None:
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((32, 128), (128, 32)))
+    np.testing.assert_array_equal(tile_of(a, b, 16, is_short=True), tile_of(a, b, 16))
+
+
 @pytest.mark.parametrize("columns", [1, 2])
 def test_sums_are_finished_where_they_are_joined(columns: int, rng: np.random.Generator) -> None:
     a = rng.standard_normal((18, 64)).astype(np.float32)

@@ -28,11 +28,18 @@ class End(NamedTuple):
 
 
 def tile_of(
-    a: Array, b: Array, rows: int, codes: Array | None = None, end: End | None = None, *, idle: int = 0
+    a: Array,
+    b: Array,
+    rows: int,
+    codes: Array | None = None,
+    end: End | None = None,
+    *,
+    idle: int = 0,
+    is_short: bool = False,
 ) -> Array:
     """a @ b by one tile, whose registers have as many rows of a each; the last `idle` ones are not stored."""
     registers, columns = len(a) // rows, b.shape[1] // 16
-    kernel = DigitKernel(SHAPE, registers, columns)
+    kernel = DigitKernel(SHAPE, registers, columns, is_short)
     made = Modelled(lambda module: define(module, kernel))
     whole, scales = whole_numbers(a.T)
     planes = list(digits(in_turn(whole, SHAPE).T))
