@@ -30,6 +30,9 @@ SHORT = {
     "tests/unit/kernels/product/test_contract.py": "float32 and (every_row and packed or finish)",
     "tests/unit/kernels/convolution/test_conv.py": "float32 and dense and store",
     "tests/unit/kernels/recurrent/test_recurrent.py": "lengths and lstm",
+    "tests/unit/kernels/digits/test_kernel.py": "short",
+    "tests/unit/kernels/tiles/test_matrix.py": "bf16",
+    "tests/unit/kernels/outliers/test_call.py": "test",
     "tests/unit/llvm/test_maps.py": "primitives and v3-8",
     "tests/property/operators/test_operators.py": "native and (QAttention or QGemm or DynamicQuantizeLSTM)",
 }
