@@ -14,9 +14,6 @@ from sardonyx.registry.artefacts import ArtefactStore
 from tests.gateway.running import client_of, running
 from tests.gateway.test_pages import free_ports
 
-pytest.importorskip("s3fs", reason="s3fs is not installed")
-server = pytest.importorskip("moto.server", reason="moto with its server is not installed")
-
 X = {"x": np.float32([1, 2])}
 STORE = "s3://models/sardonyx"
 pytestmark = [
@@ -31,13 +28,14 @@ class Bucket:
     def __init__(self, port: int) -> None:
         import boto3
 
-        self._port, self._server = port, None
+        moto = pytest.importorskip("moto.server", reason="moto with its server is not installed")
+        self._start, self._port, self._server = moto.ThreadedMotoServer, port, None
         self.client = boto3.client("s3")
         self.begin()
 
     def begin(self) -> None:
         if self._server is None:
-            self._server = server.ThreadedMotoServer("127.0.0.1", self._port, verbose=False)
+            self._server = self._start("127.0.0.1", self._port, verbose=False)
             self._server.start()
         self.client.create_bucket(Bucket="models")
 
@@ -60,8 +58,7 @@ class Bucket:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """A bucket that the standard variables of AWS point at."""
-    import s3fs
-
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
     port = free_ports()[0]
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",

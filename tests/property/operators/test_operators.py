@@ -16,16 +16,17 @@ from tests.property.operators.check import GRAPH, NATIVE, Case, cases, check, dr
 from tests.property.operators.choices import BySeed
 from tests.property.operators.elsewhere import ELSEWHERE
 from tests.property.operators.recipe import Recipe, recipes
+from tests.runnable import examples
 
 RECIPES = list(recipes())
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 every = pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.label)
 
 
-def few(recipe: Recipe, targets: dict[str, Callable[..., Any]], examples: int) -> None:
+def few(recipe: Recipe, targets: dict[str, Callable[..., Any]], most: int) -> None:
     """Check the simplest call of one operator, and others up to that many."""
     tried: set[tuple[int, ...]] = set()
-    for number in range(examples):
+    for number in range(most):
         choices = BySeed(f"{recipe.label} {number}" if number else "")
         case = drawn(choices, recipe)
         if tuple(choices.made) not in tried:
@@ -37,10 +38,10 @@ def few(recipe: Recipe, targets: dict[str, Callable[..., Any]], examples: int) -
                 raise
 
 
-def many(recipe: Recipe, targets: dict[str, Callable[..., Any]], examples: int) -> None:
+def many(recipe: Recipe, targets: dict[str, Callable[..., Any]], number: int) -> None:
     """Check that many calls of one operator."""
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=CHECKS)
+    @settings(max_examples=number, deadline=None, database=None, suppress_health_check=CHECKS)
     @given(cases(recipe))
     def run(case: Case) -> None:
         check(case, targets)
@@ -50,12 +51,12 @@ def many(recipe: Recipe, targets: dict[str, Callable[..., Any]], examples: int) 
 
 @every
 def test_graph(recipe: Recipe) -> None:
-    few(recipe, GRAPH, 10)
+    few(recipe, GRAPH, examples(5, 10))
 
 
 @every
 def test_native(recipe: Recipe) -> None:
-    few(recipe, NATIVE, 3)
+    few(recipe, NATIVE, examples(2, 3))
 
 
 @pytest.mark.slow
