@@ -7,7 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+from sardonyx import targets
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.finish import FinishWords, define_finish
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.native import bits, guarded
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
@@ -49,7 +52,8 @@ def test_finishes(dtype: str, by_row: bool, has_residual: bool, turned: bool) ->
 
 @pytest.mark.parametrize("has_residual", [False, True])
 def test_rounds_to_halves(has_residual: bool) -> None:
-    shape, narrow = shape_of("f32"), isa.V4.matrices[0].instruction.narrow
+    shape = TileShape.of(Goal(targets.by_name("x86_64-v4")), "f32")
+    narrow = isa.V4.matrices[0].instruction.narrow
     made = Modelled(lambda module: define_finish(module, shape, narrow))
     rng = np.random.default_rng(4)
     for rows, columns in ((1, 1), (4, shape.lanes), (5, shape.columns - 1)):
