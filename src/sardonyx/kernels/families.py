@@ -182,6 +182,7 @@ def _convolution(
     from sardonyx.kernels.convolution.few import chosen as chosen_plain
     from sardonyx.kernels.convolution.grouped import few_channels
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
+    from sardonyx.kernels.convolution.outliers import OUTLIERS
     from sardonyx.kernels.convolution.taps import taps_of
     from sardonyx.kernels.winograd.call import winograd_call
     from sardonyx.kernels.winograd.choose import chosen
@@ -211,4 +212,4 @@ def _convolution(
     elif not own and (together := together_of(anchor, goal)) > 1:
         own = beside(together)
     call, modules = conv_call(group, places, goal, emissions)
-    return call, modules, outliers_convolutions() if "_outliers_" in call.symbol else own
+    return call, modules, outliers_convolutions() if call.symbol.startswith(f"sdx_conv_{OUTLIERS}") else own
