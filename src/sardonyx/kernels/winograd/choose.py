@@ -2,20 +2,21 @@
 
 Decides by sizes, channels and the target's vectors, units and caches. Its constants were measured on a
 server core with AVX-512 and 1.25 MB of L2, as it is and held to AVX2, from 16 to 512 channels and from 7 to
-112 pixels; those of matrix registers on one with AMX and 2 MB.
+112 pixels, and on one with units of whole vectors; those of matrix registers on one with AMX and 2 MB.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import replace
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.ir.value import Value
 from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
@@ -41,20 +42,37 @@ _BESIDE_REGISTERS = 1.05
 vectors multiply them: they take more memory, and round more.
 """
 
-_SUMS_PER_CYCLE = 0.9
-_PRODUCTS_PER_CYCLE = 0.85
-"""Of the peak."""
-
 _CHAINS = 8
-"""Sums of vectors that are under way at a time at that rate."""
-
-_POINT_CYCLES = {True: 10.0, False: 6.0}
-"""For one point of a block of channels, to transform it along lines too or along pixels alone and keep it in
-L2, or to bring it back."""
+"""Sums of vectors that are under way at a time at the rate of many."""
 
 _CACHED_BYTES = 8 << 20
-_BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
-"""What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
+"""Weights of at most so many are read from a shared cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """What a core's vectors reach: `sums` of direct convolutions and `products` of points, of the peak.
+
+    `point_cycles` are those for one point of a block of channels, to transform it along lines too or along
+    pixels alone and keep it in L2, or to bring it back, `bytes_per_cycle` what is read from a shared cache or
+    from memory.
+    """
+
+    sums: float
+    products: float
+    point_cycles: Mapping[bool, float]
+    bytes_per_cycle: Mapping[bool, float]
+
+    @staticmethod
+    def of(target: Target) -> _Rates:
+        """Those of a target."""
+        return _WHOLE if target.unit_lanes == _WHOLE_LANES else _COMMON
+
+
+_COMMON = _Rates(0.9, 0.85, {True: 10.0, False: 6.0}, {True: 5.0, False: 2.8})
+_WHOLE_LANES = 16
+_WHOLE = _Rates(0.99, 0.95, {True: 5.0, False: 3.0}, {True: 8.0, False: 8.0})
+"""Where a machine tells that its units take all lanes of AVX-512."""
 
 _WEIGHT_CYCLES = {True: 0.16, False: 0.1}
 """For a byte of weights to be read beside products, digits on matrix registers or floats on vectors: those of
@@ -130,7 +148,7 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What direct sums take where a scheme would serve."""
     sums = sizes.batch * sizes.lines * sizes.pixels * sizes.outputs
     most = peak(goal.tile(BY_LEFT[scheme.samples]), goal)
-    return sums * math.prod(scheme.taps) * sizes.channels / (most * _SUMS_PER_CYCLE)
+    return sums * math.prod(scheme.taps) * sizes.channels / (most * _Rates.of(goal.target).sums)
 
 
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
@@ -149,11 +167,13 @@ def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
         weights = max(cut.traffic.weights_of(tiles, cut.tiles), cut.traffic.weight_bytes)
         spilled = cut.traffic.spilled_of(tiles, cut.tiles)
         return transformed + products + weights * _WEIGHT_CYCLES[True] + spilled * _SPILLED_CYCLES
-    transformed = points * (sizes.channels / tile.k_step + sizes.outputs) * _POINT_CYCLES[scheme.has_lines]
+    rates = _Rates.of(goal.target)
+    moved = points * (sizes.channels / tile.k_step + sizes.outputs)
+    transformed = moved * rates.point_cycles[scheme.has_lines]
     cached = cut.traffic.weight_bytes <= _CACHED_BYTES
-    memory = cut.traffic.bytes_of(tiles, cut.tiles) / _BYTES_PER_CYCLE[cached]
+    memory = cut.traffic.bytes_of(tiles, cut.tiles) / rates.bytes_per_cycle[cached]
     waiting = max(1, _CHAINS / (tiles * tile.vectors))
-    rate = peak(tile, goal) * _PRODUCTS_PER_CYCLE
+    rate = peak(tile, goal) * rates.products
     summed = tiles * sizes.channels * sizes.outputs * waiting / rate
     return max(scheme.points * summed + transformed, memory)
 
