@@ -134,7 +134,8 @@ def test_units_may_be_narrower_than_vectors() -> None:
     def bits(told: int, last: int = 0x8000_0021) -> int:
         return cpuid.unit_bits(lambda leaf, _: (last if leaf == 0x8000_0000 else told, 0, 0, 0))
 
-    assert [bits(told) for told in (0b1110, 0b0110, 0b0011, 0b0010)] == [512, 256, 128, 0]
+    assert [bits(told) for told in (0b1110, 0b0110, 0b0011, 0b0000)] == [512, 256, 128, 0]
+    assert bits(0b0010) == 512
     assert bits(0b1110, last=0x8000_0008) == 0
     assert cpuid.units_of_process("aarch64", "linux") == 0
 

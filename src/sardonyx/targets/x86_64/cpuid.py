@@ -71,6 +71,8 @@ _UNITS = {
     128: _Bit(0x8000_001A, 0, _A, 0),
 }
 """Bits of the units that multiply vectors, as AMD's tell; a wider vector takes them several times."""
+_MOVES = _Bit(0x8000_001A, 0, _A, 1)
+"""That moves of any alignment are quick, which the same leaf tells."""
 
 
 def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
@@ -81,9 +83,13 @@ def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
 
 
 def unit_bits(ask: Ask) -> int:
-    """How wide the units are that multiply vectors; 0 if CPUID does not tell."""
+    """How wide the units are that multiply vectors; 0 if CPUID does not tell.
+
+    Hypervisors hide the newest of these bits, not those of narrower units and of moves: where only moves are
+    told of, units are the widest.
+    """
     has = _bits(ask)
-    return next((bits for bits, row in _UNITS.items() if has(row)), 0)
+    return next((bits for bits, row in _UNITS.items() if has(row)), max(_UNITS) if has(_MOVES) else 0)
 
 
 def _bits(ask: Ask) -> Callable[[_Bit], bool]:
