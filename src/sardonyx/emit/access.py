@@ -215,13 +215,22 @@ class Access(Scopes):
     # ---- stores
 
     def store(self, statement: Store) -> None:
-        """Write one element or one vector."""
+        """Write one element or one vector; where points are stacked, one at each."""
+        if self.stacked is None:
+            self._store(statement)
+            return
+        both = self.widen(self.value(to_round(statement)))
+        for number, _ in enumerate(self.each_point(frozenset([self.stacked[0]]))):
+            own = range(number * self.lanes, (number + 1) * self.lanes)
+            self._store(statement, self.f.shuffle(both, both, own))
+
+    def _store(self, statement: Store, value: V | None = None) -> None:
         dtype, f = statement.buffer.dtype, self.f
         memory = convert.memory_type(dtype)
         pointer = self.pointer(statement.buffer, statement.at)
         step = self.lane_step(statement.buffer, statement.at)
         offset = self._picked(statement.picks)
-        value = self.value(to_round(statement))
+        value = value or self.value(to_round(statement))
         if offset is not None:
             pointer = f.gep(pointer, offset, memory)
         if statement.reduction != "none":

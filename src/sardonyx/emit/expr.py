@@ -91,8 +91,10 @@ class ExprEmitter(Access):
         key = id(expr)
         for level in reversed(self.values):
             if key in level:
-                return level[key]
-        result = self._value(expr)
+                return self._doubled(level[key])
+        result = (
+            self._stack(expr) if self.stacked and isinstance(expr, Load | Position) else self._value(expr)
+        )
         if not isinstance(expr, Reduced):
             self.values[-1][key] = result
         return result
@@ -112,6 +114,24 @@ class ExprEmitter(Access):
             case Apply():
                 return self._apply(expr)
         raise AssertionError(expr)
+
+    def _stack(self, expr: Load | Position) -> V:
+        """What stands at both points that are stacked; a scalar if it is the same at both."""
+        assert self.stacked is not None
+        axis = self.stacked[0]
+        is_tile = isinstance(expr, Load) and expr.buffer.role == "tile"
+        values = []
+        for _ in self.each_point(expr.axes | {axis} if is_tile else expr.axes):
+            value = self._value(expr)
+            values.append(value if axis not in expr.axes else self.widen(value))
+        first, second = values[0], values[-1]
+        return self._doubled(first) if len(values) == 1 else self.f.shuffle(first, second, range(self.lanes))
+
+    def _doubled(self, value: V) -> V:
+        """A vector of half as many lanes, computed before points were stacked, for each of them."""
+        if not self.stacked or value.lanes == 1 or value.lanes == self.lanes:
+            return value
+        return self.f.shuffle(value, value, [*range(value.lanes)] * (self.lanes // value.lanes))
 
     def _position(self, expr: Position) -> V:
         total = self.words.word(None, expr.at.const)

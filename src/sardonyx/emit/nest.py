@@ -164,8 +164,10 @@ class _KernelEmitter(TileEmitter):
         for axis, origin in zip(axes, self._origins(coords), strict=True):
             self.enter(axis, origin, tile=False)
         body = self.kernel.body
-        if not whole and not self._depends_on(row, column) and not self.several_vectors(body).abreast:
-            self.vector_loop(column, int_(0), cols, lambda: self._rows_of_a_tile(row, rows))
+        if not whole and not self._depends_on(row, column):
+            long = self.several_vectors(body).abreast
+            several = Several(_TILE_VECTORS, abreast=True) if long else Several()
+            self.vector_loop(column, int_(0), cols, lambda: self._rows_of_a_tile(row, rows), (), several)
             return
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
@@ -186,9 +188,16 @@ class _KernelEmitter(TileEmitter):
             e.at for s in self.kernel.body for e in s.exprs if isinstance(e, Load) and e.buffer.role == "tile"
         )
         self.hoist(self.kernel.body, {row, *(axis for at in sums for axis in at.axes - {self.vector})})
-        with self.f.loop(int_(0), rows) as loop, self.scope():
+        body, f = self.kernel.body, self.f
+        are_paired = self.mask is None and self.lanes > lanes_of(self.kernel, self.target)
+        with f.loop(int_(0), rows, 2 if are_paired else 1) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
-            self.statements(self.kernel.body)
+            if are_paired:
+                following = f.icmp("slt", f.add(loop.index, int_(1)), rows)
+                with self.stacking(row, f.convert("zext", following, "i64")):
+                    self.statements(body)
+            else:
+                self.statements(body)
 
     def _depends_on(self, row: Axis, column: Axis) -> bool:
         """Whether something is computed that differs between the rows of a tile alone."""

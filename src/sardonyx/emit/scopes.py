@@ -64,6 +64,13 @@ class _Move(NamedTuple):
     is_tile: bool
 
 
+class Point(NamedTuple):
+    """A point of an axis: the running pointers and indices there."""
+
+    pointers: dict[Address, V]
+    indices: dict[Axis, Index]
+
+
 class Scopes:
     """The state that all parts of a kernel's writing share.
 
@@ -91,6 +98,7 @@ class Scopes:
         self.alternates: tuple[Axis | None, list[Copy]] = (None, self.copies)
         self.rows: dict[Buffer, Dim] = {}
         self.tile_strides: tuple[Axis, Axis, V] | None = None
+        self.stacked: tuple[Axis, list[Point]] | None = None
 
     # ---- scopes
 
@@ -180,6 +188,31 @@ class Scopes:
     def is_entered(self, axis: Axis) -> bool:
         """Whether the axis is fixed here."""
         return axis in self.indices[-1]
+
+    # ---- stacked points
+
+    @contextmanager
+    def stacking(self, axis: Axis, distance: V) -> Iterator[None]:
+        """Compute the point of an axis entered and one at that distance from it in the halves of vectors."""
+        points = []
+        for at in (int_(0), distance):
+            with self.scope():
+                self.enter(axis, at, keep=True)
+                points.append(Point(self.pointers[-1], self.indices[-1]))
+        self.stacked, lanes, self.lanes = (axis, points), self.lanes, self.lanes * len(points)
+        yield
+        self.stacked, self.lanes = None, lanes
+
+    def each_point(self, axes: frozenset[Axis]) -> Iterator[None]:
+        """Stand at each of the points that are stacked in turn; at one if nothing there changes with them."""
+        assert self.stacked is not None
+        (axis, points), lanes, stacked = self.stacked, self.lanes, self.stacked
+        self.stacked, self.lanes = None, lanes // len(points)
+        for point in points if axis in axes else points[:1]:
+            with self.scope():
+                self.pointers[-1], self.indices[-1] = point
+                yield
+        self.stacked, self.lanes = stacked, lanes
 
     # ---- copies
 

@@ -21,6 +21,7 @@ from sardonyx.loops.nest import (
     Kernel,
     Literal,
     Load,
+    Position,
     Reduce,
     Reduced,
     Store,
@@ -207,3 +208,42 @@ def test_what_all_rows_of_a_tile_have_in_common_is_computed_once(across: bool) -
     assert np.array_equal(out, expected)
     loops = emitted.ir.count("phi i64")
     assert loops == (2 if across else 3), "rows within columns: whole vectors, and the rest"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("columns", [32, 85])
+def test_long_ends_of_two_rows_at_a_time_are_those_of_each_row(rows: int, columns: int) -> None:
+    row, column = Axis("r", rows), Axis("c", columns)
+    tile, y = Buffer("tile", dt.F32, "tile"), Buffer("y", dt.F32, "out")
+    down, across = Buffer("down", dt.F32, "in"), Buffer("across", dt.F32, "in")
+    to = Affine(0, ((row, columns), (column, 1)))
+    x = Apply("mul", (Load(tile, to, dt.F32), Load(down, along(row), dt.F32)), dt.F32)
+    for _ in range(3):
+        x = Apply("tanh", (x,), dt.F32)
+    shift = Apply("cast", (Position(to, dt.I64),), dt.F32)
+    for term in (Load(across, along(column), dt.F32), Load(y, to, dt.F32), shift):
+        x = Apply("add", (x, term), dt.F32)
+    kernel = Kernel("k", (row, column), (Store(y, to, (), x),), (), form="tile", vector=column)
+    emitted = emit(kernel, TARGET)
+    assert f"<{4 * TARGET.lanes} x float> @llvm.copysign" in emitted.ir, "two vectors of two rows"
+    image = loaded([compiled_alone(emitted.ir, TARGET)], TARGET)
+    function = ctypes.CFUNCTYPE(
+        None, *[ctypes.c_void_p, ctypes.c_int64] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 2
+    )
+    random = np.random.default_rng(1)
+    sizes = {tile: rows * columns, y: rows * columns, down: rows, across: columns}
+    data = {b: guarded(random.standard_normal(n).astype(np.float32)) for b, n in sizes.items()}
+    before = data[y].copy()
+    words, coords = words_of(emitted, data, {}), np.zeros(2, np.int64)
+    pointers = data[tile].ctypes.data, columns, words.ctypes.data, coords.ctypes.data
+    function(image.address(emitted.symbol))(*pointers, rows, columns)
+    whole = data[y].copy()
+    data[y][:] = before
+    for number in range(rows):
+        for first in range(0, columns, 8):
+            coords[:] = number, first
+            at = data[tile][number * columns + first :]
+            pointers = at.ctypes.data, columns, words.ctypes.data, coords.ctypes.data
+            function(image.address(emitted.symbol))(*pointers, 1, min(8, columns - first))
+    assert whole.tobytes() == data[y].tobytes()
+    assert np.isfinite(whole).all()
