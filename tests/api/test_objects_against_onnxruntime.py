@@ -132,6 +132,29 @@ def test_ort_values(engine: ModuleType) -> None:
     assert engine.OrtValue.ortvalue_from_shape_and_type([2], 16).data_type() == "tensor(bfloat16)"
 
 
+@pytest.mark.parametrize("kind", ["datetime64[s]", "longdouble", "V3", 0, 99])
+def test_ort_values_of_no_type_of_onnx(engine: ModuleType, kind: str | int) -> None:
+    made = engine.OrtValue.ortvalue_from_shape_and_type
+    assert refused(engine, lambda: made([2], kind if isinstance(kind, int) else np.dtype(kind)))[0] == (
+        "RuntimeError"
+    )
+    if isinstance(kind, str):
+        filled = np.ones(2, kind)
+        assert refused(engine, lambda: engine.OrtValue.ortvalue_from_numpy(filled))[0] == "RuntimeError"
+
+
+def test_an_initializer_is_given_once(engine: ModuleType) -> None:
+    options, value = engine.SessionOptions(), engine.OrtValue.ortvalue_from_numpy(LINE)
+    for give in (
+        lambda: options.add_initializer("w", value),
+        lambda: options.add_external_initializers(["v"], [value]),
+    ):
+        give()
+        kind, text = refused(engine, give)
+        assert kind == "RuntimeError"
+        assert "An OrtValue for this name has already been added: " in text
+
+
 def test_io_binding(engine: ModuleType) -> None:
     opened = session(engine, "one")
     binding = opened.io_binding()

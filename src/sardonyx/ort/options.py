@@ -206,7 +206,9 @@ class SessionOptions(_Options):
 
         if not isinstance(value, OrtValue):
             raise RuntimeError(f"The provided Python object must be an OrtValue, got {type(value).__name__}")
-        self._initializers[as_text("add_initializer()", name)] = value
+        if (name := as_text("add_initializer()", name)) in self._initializers:
+            raise RuntimeError(f"An OrtValue for this name has already been added: {name}")
+        self._initializers[name] = value
 
     def add_external_initializers(self, names: Sequence[str], values: Sequence[OrtValue], /) -> None:
         """Supply several initializers that the model keeps outside its file."""

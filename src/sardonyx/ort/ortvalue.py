@@ -45,11 +45,15 @@ def is_dlpack_uint8_tensor(capsule: Any) -> bool:
 
 
 def array_dtype(element_type: Any) -> np.dtype[Any]:
-    """The numpy dtype of a numpy type or of an ONNX type code."""
-    dtype: np.dtype[Any] = (
-        dtypes.by_onnx(element_type).numpy if isinstance(element_type, int) else np.dtype(element_type)
-    )
-    return dtype
+    """The numpy dtype of a numpy type or of an ONNX type code. Raises RuntimeError if ONNX has none such."""
+    try:
+        if isinstance(element_type, int):
+            return dtypes.by_onnx(element_type).numpy
+        dtype: np.dtype[Any] = np.dtype(element_type)
+        dtypes.by_numpy(dtype)
+        return dtype
+    except KeyError:
+        raise RuntimeError(f"tensor type {element_type} is not supported: ONNX has no such type") from None
 
 
 class OrtValue:
@@ -89,6 +93,7 @@ class OrtValue:
             raise RuntimeError(
                 "Creation of OrtValues is currently only supported from non-string numpy arrays"
             )
+        array_dtype(numpy_obj.dtype)
         return cls(np.asarray(numpy_obj, order="C"))
 
     @classmethod
