@@ -98,6 +98,8 @@ def test_a_function_is_of_torch() -> None:
         (b"", "is empty"),
         (b"hello", "of an unknown kind"),
         (b"GGUF" + bytes(8), "llama"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "page of the web"),
         (b"MATLAB 5.0 MAT-file", "exportONNXNetwork"),
         (COREML, "a model of Core ML, from which no converter to ONNX is kept"),
         (archive("m.mlpackage/Manifest.json", "m.mlpackage/Data/m.mlmodel"), "of Core ML"),
@@ -123,6 +125,12 @@ def test_folders_of_core_ml_are_named(name: str, text: str, tmp_path: Path) -> N
     (tmp_path / name).write_text(text)
     with pytest.raises(ConvertError, match="convert the model that it was made of"):
         kind_of(str(tmp_path))
+
+
+def test_a_part_of_an_onnx_file_is_told_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(MODEL.SerializeToString()[:-20])
+    assert kind_of(str(path)) == "onnx"
 
 
 def test_what_is_not_there_is_named() -> None:

@@ -55,7 +55,7 @@ def _external(model: Path) -> tuple[str, ...]:
     try:
         return summarize(model).external_files
     except SardonyxError as error:
-        raise invalid(f"{model.name} is not an ONNX model: {error}") from error
+        raise invalid(str(error).replace(str(model), model.name, 1)) from error
 
 
 def _inside(folder: Path, location: str) -> Path:

@@ -17,7 +17,9 @@ from sardonyx.convert.axes import name_axes, name_batch, name_nameless, name_out
 from sardonyx.convert.framework import ConvertError, Exported
 from sardonyx.convert.upgrade import first_line, upgraded
 from sardonyx.frontend.inference import inferred
+from sardonyx.frontend.mistaken import START_BYTES, likely
 from sardonyx.frontend.simplified import simplified
+from sardonyx.frontend.summary import absent_files
 
 OPSET = 21
 STANDARD = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"}
@@ -52,8 +54,14 @@ def opened(path: Path) -> onnx.ModelProto:
     """The model of a file with its external data; ConvertError if the file is not a model."""
     try:
         model: onnx.ModelProto = onnx.load(path)
-    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ConvertError(f"{path} is not a whole ONNX model: {error}") from error
+    except DecodeError as error:
+        with path.open("rb") as file:
+            why = likely(file.read(START_BYTES))
+        raise ConvertError(f"{path} is not a whole ONNX model: {why}") from error
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        absent = absent_files(path) if path.is_file() else ()
+        why = f"there is no external data file {absent[0]}" if absent else str(error)
+        raise ConvertError(f"{path} is not a whole ONNX model: {why}") from error
     if not model.HasField("graph"):
         raise ConvertError(f"{path} is not an ONNX model: it has no graph")
     return model

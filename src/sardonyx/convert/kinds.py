@@ -68,6 +68,8 @@ _ADVICE = {
     "gguf": "is a model of llama.cpp; there is no converter from GGUF",
     "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
     "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
+    "pointer": "is a pointer of Git LFS; `git lfs pull` gets the model itself",
+    "page": "is a page of the web; was it downloaded from an address that shows the model?",
     "pickle": f"is a pickle of an unknown framework; say which with {KIND}",
 }
 
@@ -128,6 +130,10 @@ _STARTS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"CBM1", "catboost"),
     (0, b"GGUF", "gguf"),
     (0, b"MATLAB", "matlab"),
+    (0, b"version https://git-lfs", "pointer"),
+    (0, b"<!DOCTYPE", "page"),
+    (0, b"<!doctype", "page"),
+    (0, b"<html", "page"),
     (0, b"tree\n", "lightgbm"),
     (0, b"tree\r\n", "lightgbm"),
     (0, b"binf", "xgboost"),
@@ -255,7 +261,7 @@ def _of_protobuf(path: Path, head: bytes) -> str:
     try:
         model = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError:
-        return "unknown"
+        return "onnx" if path.suffix == ".onnx" else "unknown"
     if model.HasField("graph") and model.opset_import:
         return "onnx"
     is_coreml = any(field.field_number >= COREML_KINDS for field in UnknownFieldSet(model))

@@ -25,6 +25,7 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import NEWEST_IR_VERSION, ModelProto, ValueInfoProto
+from sardonyx.frontend.mistaken import START_BYTES, likely
 from sardonyx.frontend.names import readable
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
@@ -222,40 +223,15 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: Ar
             data = np.frombuffer(Path(model).read_bytes(), np.uint8) if data is None else data
         except OSError as error:
             raise LoadError(f"{where} cannot be read: {error.strerror or error}") from error
-    start = data[:_START_BYTES].tobytes()
+    start = data[:START_BYTES].tobytes()
     if start[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
         extracted = Extracted(data.tobytes(), {}) if content is None else extract(data)
         proto = ModelProto.FromString(extracted.data)
     except (DecodeError, RecursionError) as error:
-        raise LoadError(f"{where}: protobuf parsing failed: {_likely(start)}", kind="protobuf") from error
+        raise LoadError(f"{where}: protobuf parsing failed: {likely(start)}", kind="protobuf") from error
     return Source(readable(proto), folders, extracted.taken)
-
-
-_OTHER_FILES = (
-    (b"version https://git-lfs", "this is a pointer of Git LFS; `git lfs pull` gets the model itself"),
-    (
-        b"PK\x03\x04",
-        "this is a zip archive, as PyTorch and Keras save models; convert the model to ONNX",
-    ),
-    (b"\x89HDF", "this is an HDF5 file, as Keras saves models; convert the model to ONNX"),
-    (b"GGUF", "this is a GGUF file; convert the model to ONNX"),
-    (b"\x1f\x8b", "this is compressed by gzip; decompress it"),
-    (b"\x80", "this is a pickle of Python; convert the model to ONNX"),
-    (b"<", "this is a page of HTML or XML; was it downloaded from an address that shows the model?"),
-    (b"{", "this is JSON, not an ONNX model"),
-)
-"""How files begin that are taken for models."""
-_START_BYTES = 1 << 10
-
-
-def _likely(start: bytes) -> str:
-    """What a file that is no model most likely is."""
-    if start[4:8] == b"TFL3":
-        return "this is a TensorFlow Lite model; convert it to ONNX"
-    found = (what for first, what in _OTHER_FILES if start.lstrip()[: len(first)] == first)
-    return next(found, "this is no ONNX model, or only a part of one; compare its size with the original's")
 
 
 def _domain(name: str) -> str:

@@ -19,6 +19,7 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import GraphProto, ModelProto, NodeProto, TensorProto
+from sardonyx.frontend.mistaken import START_BYTES, likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     try:
         proto = ModelProto.FromString(data)
     except DecodeError as error:
-        raise LoadError(f"{what} is not an ONNX model: {error}", kind="protobuf") from error
+        why = likely(data[:START_BYTES])
+        raise LoadError(f"{what} is not an ONNX model: {why}", kind="protobuf") from error
     if not proto.HasField("graph"):
         raise LoadError(f"{what} is not an ONNX model: no graph was found in it", kind="empty")
     nodes = list(_nodes(proto.graph.node))
@@ -83,6 +85,14 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
         external_files=tuple(
             sorted({entry.value for t in tensors for entry in t.external_data if entry.key == "location"})
         ),
+    )
+
+
+def absent_files(model: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Of the files that hold weights of a model's file, those that are not there, with their folder."""
+    folder = Path(model).parent
+    return tuple(
+        str(folder / name) for name in summarize(model).external_files if not (folder / name).is_file()
     )
 
 

@@ -54,7 +54,10 @@ COMMANDS: tuple[ModuleType, ...] = (
     *(convert, quantize, precision, train, vision, zoo, task),
 )
 
-_EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
+_EXPECTED: tuple[type[Exception], ...] = (
+    *(UserError, SardonyxError, OSError, MemoryError),
+    *(row[0] for row in STATUS),
+)
 _REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ImportError, ValueError, RuntimeError)
 
 _EXTRAS = {"train": "train", "vision": "vision", "zoo": "zoo", "task": "zoo", "view": "view"}
@@ -138,7 +141,9 @@ def _told(error: Exception, command: str) -> str:
 def _plain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return _of_the_system(error)
-    text = str(error) or type(error).__name__
+    text = str(error) or (
+        "there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__
+    )
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 
 

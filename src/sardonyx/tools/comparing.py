@@ -15,7 +15,7 @@ import onnx
 
 from sardonyx.base.explanation import count
 from sardonyx.errors import LoadError
-from sardonyx.frontend.summary import Summary, summarize
+from sardonyx.frontend.summary import Summary, absent_files, summarize
 from sardonyx.tools.console import shape_text
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +40,9 @@ def _opened(path: Path) -> onnx.ModelProto:
     try:
         return onnx.load(path)
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise LoadError(f"{path} cannot be read with its weights: {error}") from error
+        absent = absent_files(path)
+        why = f"there is no external data file {absent[0]}" if absent else str(error)
+        raise LoadError(f"{path} cannot be read with its weights: {why}") from error
 
 
 def is_same(found: Difference) -> bool:

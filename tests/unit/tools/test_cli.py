@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -150,6 +151,47 @@ def test_knobs(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["variable"] for row in printed_json(capsys)] == [knob.env for knob in KNOBS]
     assert main(["knobs"]) == 0
     assert "SARDONYX_PRECISION" in capsys.readouterr().out
+
+
+READERS = (
+    *("run MODEL", "inspect MODEL", "explain MODEL", "bench MODEL", "compile MODEL", "diff MODEL MODEL"),
+    *("quantize MODEL", "convert-precision MODEL", "convert MODEL -o out.onnx", "register m MODEL"),
+)
+"""Commands that read a model."""
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_every_command_says_what_a_file_is_that_is_no_model(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
+    assert main([str(path) if word == "MODEL" else word for word in words.split()]) == 1
+    error = capsys.readouterr().err
+    assert "this is a pointer of Git LFS" in error or "is a pointer of Git LFS" in error
+    assert error.count("is not an ONNX model") <= 1
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_every_command_names_a_file_of_weights_that_is_not_there(
+    words: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, whole = tmp_path / "apart.onnx", onnx.load(model)
+    weight = whole.graph.initializer[0]
+    weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight), weight.name))
+    onnx.save(whole, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (tmp_path / "weights.bin").unlink()
+    assert main([str(path) if word == "MODEL" else word for word in words.split()]) == 1
+    assert re.search(r"(no external data|needs the) file \S*weights.bin", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words", ["run MODEL", "bench MODEL", "quantize MODEL", "diff MODEL MODEL"])
+def test_inputs_beyond_memory_are_refused_in_words(
+    words: str, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [model if word == "MODEL" else word for word in words.split()]
+    assert main([*arguments, "--dim", f"N={10**13}"]) == 1
+    assert "Unable to allocate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
