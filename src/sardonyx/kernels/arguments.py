@@ -193,7 +193,7 @@ class Windowed(IntEnum):
     WIDTH_BYTES, and is told of some by COUNT_WORD, COUNT for each; ABOVE lines before these, LEFT_BYTES
     before and RIGHT_BYTES after each are FILL, and so are lines beyond. Threads share out strips of samples
     and, inside, panels of PANEL_BLOCKS blocks, or groups of as many, of which PANELS are in the buffer at a
-    time.
+    time. From COMMON bytes on lie the lines that the next strip reads too, of all blocks.
     From HEAD on stand FIRST_WORDS words for FIRST and SECOND_WORDS for SECOND, of which LINES_WORD and
     BLOCKS_WORD tell how many lines and blocks there are; each thread copies them to COPIES bytes of private
     memory. Then FIRST_SHIFTS and SECOND_SHIFTS blocks of `Shift`.
@@ -228,7 +228,8 @@ class Windowed(IntEnum):
     PANELS = 26
     COUNT_WORD = 27
     COUNT = 28
-    HEAD = 29
+    COMMON = 29
+    HEAD = 30
 
 
 class Shift(IntEnum):

@@ -118,7 +118,9 @@ class Block:
         self.w = f.gep(
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
-        self.last_weight = f.mul(f.smin(f.mul(self.p1, int_(shape.columns)), self.padded), self.steps)
+        own = f.smin(f.mul(self.p1, int_(shape.columns)), self.padded)
+        is_part = f.icmp("ne", word[Conv.PANELS], int_(0))
+        self.last_weight = f.mul(f.select(is_part, self.padded, own), self.steps)
         self.outputs = Outputs(f, shape, self.args, word, self.sample, self.copy, self.turned, self.narrow)
         self.end, self.plain = self.outputs.end, self.outputs.plain
         single = f.icmp("eq", word[Conv.GROUPS], int_(1))
@@ -197,11 +199,18 @@ class Block:
 
     def _fill_table(self, first: V, count: V) -> None:
         """Write the table of entries first..first+count, none of them added again, tap 3 running fastest."""
-        f = self.f
+        f, word = self.f, self.word
         self.descriptors.set({TileWords.ENTRIES: count})
-        with f.loop(int_(0), count) as entry:
-            offset, part = self._entry(f.add(first, entry.index))
-            self._set_entry(entry.index, offset, self.parts.steps(part))
+        with f.loop(int_(0), count, 1, self._digits(first)) as entry:
+            part, *taps = entry.carried
+            self._set_entry(entry.index, self._offset(part, taps), self.parts.steps(part))
+            following, carries = list[V](), int_(1)
+            for i in (3, 2, 1):
+                counted = f.add(taps[i - 1], carries)
+                wraps = f.icmp("eq", counted, word[Conv[f"TAPS{i}"]])
+                following.insert(0, f.select(wraps, int_(0), counted))
+                carries = f.convert("zext", wraps, "i64")
+            entry.next(f.add(part, carries), *following)
 
     def _fill_again(self, first: V, end: V) -> None:
         """Write which steps of the panel are added again, behind entries from `first` on, to entry `end`."""
@@ -214,22 +223,28 @@ class Block:
         with f.loop(begin, end) as entry:
             words = f.mul(f.sub(entry.index, self.entries), int_(scratch.ENTRY_WORDS))
             told = f.gep(own, words, "i64")
-            offset, _ = self._entry(f.word(told, 0))
-            offset = f.add(offset, f.mul(f.word(told, 1), int_(self.shape.depth)))
+            part, *taps = self._digits(f.word(told, 0))
+            offset = f.add(self._offset(part, taps), f.mul(f.word(told, 1), int_(self.shape.depth)))
             self._set_entry(f.sub(entry.index, first), offset, int_(1))
         with f.when(f.icmp("sgt", end, begin)):
             self.descriptors.set({TileWords.ENTRIES: f.sub(end, first)})
 
-    def _entry(self, number: V) -> tuple[V, V]:
-        """Where an entry begins, in elements of the input, and its part of the channels."""
-        f, word = self.f, self.word
-        rest, offset = number, int_(0)
+    def _digits(self, number: V) -> list[V]:
+        """The part of the channels that an entry has, and which tap of each of three axes."""
+        f, rest, taps = self.f, number, list[V]()
         for i in (3, 2, 1):
-            taps = word[Conv[f"TAPS{i}"]]
-            digit = f.binary("urem", rest, taps)
-            rest = f.binary("udiv", rest, taps)
-            offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
-        return f.add(offset, self.parts.offset(rest, word[Conv.X_CHANNEL])), rest
+            count = self.word[Conv[f"TAPS{i}"]]
+            taps.insert(0, f.binary("urem", rest, count))
+            rest = f.binary("udiv", rest, count)
+        return [rest, *taps]
+
+    def _offset(self, part: V, taps: Sequence[V]) -> V:
+        """Where an entry begins, in elements of the input."""
+        f, word = self.f, self.word
+        offset = self.parts.offset(part, word[Conv.X_CHANNEL])
+        for i, tap in enumerate(taps, 1):
+            offset = f.add(offset, f.mul(tap, word[Conv[f"X_TAP{i}"]]))
+        return offset
 
     def _set_entry(self, number: V, offset: V, steps: V) -> None:
         f = self.f

@@ -37,7 +37,7 @@ def windowed_call(
 ) -> tuple[NativeCall, Mapping[str, str]] | None:
     """The call, and by name the IR of the loop nest; None if one of the two cannot work on strips.
 
-    Matrix registers do not where lines that strips have in common are multiplied with several taps.
+    Matrix registers do not where lines of the input that strips have in common are split for several taps.
     """
     strips = Strips.of(group, goal)
     if strips is None:
@@ -72,7 +72,7 @@ def windowed_call(
 
 
 def _splits_once(first: Group, strips: Strips) -> bool:
-    """Whether a convolution on matrix registers hardly splits and multiplies lines twice."""
+    """Whether a convolution on matrix registers splits lines once."""
     assert first.anchor is not None
     return strips.strip == strips.lines or all(n == 1 for n in first.anchor.args[1].shape[2:])
 
@@ -104,6 +104,7 @@ def _call(
     copies = _lines_up(dims.maximum(one.call.scratch_bytes, two.call.scratch_bytes))
     buffer = _lines_up(copies + 8 * len(copied))
     pixel = strips.block * first.root.dtype.size_bytes
+    held = strips.panels * strips.of_panel * strips.rows * strips.pitch * pixel
     total = one.call.work + work(nest)
     words: dict[int, Argument] = {
         **told,
@@ -128,10 +129,11 @@ def _call(
         Windowed.FILL: 0 if fill is None else number_bits(fill.reshape(-1)[0].item(), first.root.dtype),
         Windowed.COPIES: copies,
         Windowed.BUFFER: buffer,
+        Windowed.COMMON: buffer + held,
         Windowed.WORK: total,
         **_counts(stages, shifts),
     }
-    held = strips.panels * strips.of_panel * strips.rows * strips.pitch * pixel
+    common = strips.blocks * strips.common * strips.pitch * pixel
     reads = [s for stage in stages for s in stage.call.reads if s not in one.call.writes]
     return NativeCall(
         "sdx_windowed",
@@ -140,7 +142,7 @@ def _call(
         two.call.writes,
         tuple(dict.fromkeys([*two.call.origins, *one.call.origins])),
         work=total,
-        scratch_bytes=buffer + held,
+        scratch_bytes=buffer + held + common,
         kind="conv",
         arithmetic=one.call.arithmetic,
         plan=f"{one.call.plan}; {two.call.plan}, {strips.strip} lines at a time",

@@ -1,18 +1,26 @@
 """The loop over strips: the convolution of some lines, then the loop nest that reads them.
 
-Decides which thread computes what; must not know what the two compute.
+Decides which thread computes what; must not know what the two compute. Lines that a strip and the next one
+read are kept for that, if the same thread computes both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 from sardonyx.base.abi import Context
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv, Shift, Windowed
 from sardonyx.kernels.share import ceil_div, evenly, my_runs, set_word
 from sardonyx.kernels.windowed.strips import LINE_BYTES
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
+
+_LINE = vector_of("float", LINE_BYTES // 4)
+
+_BEFORE_WORDS = 3
+"""The strip that was computed before, its first panel and the one after its last."""
 
 
 def define_windowed(module: Module) -> None:
@@ -32,12 +40,16 @@ class _Windowed:
         self.first = f.gep(scratch, self.word[Windowed.COPIES], "i8")
         self.second = f.gep(self.first, self.word[Windowed.FIRST_WORDS], "i64")
         self.buffer = f.gep(scratch, self.word[Windowed.BUFFER], "i8")
+        self.lines = f.gep(scratch, self.word[Windowed.COMMON], "i8")
         self.source = f.gep(self.args, int_(Windowed.HEAD), "i64")
         self.copied = f.add(self.word[Windowed.FIRST_WORDS], self.word[Windowed.SECOND_WORDS])
         self.of_first = f.gep(self.source, self.copied, "i64")
         shifts = f.mul(self.word[Windowed.FIRST_SHIFTS], int_(Shift.WORDS))
         self.of_second = f.gep(self.of_first, shifts, "i64")
         self.alone, self.kept, self.banded = (f.alloca("i64", count) for count in (Context.WORDS, 2, 1))
+        self.before = f.alloca("i64", _BEFORE_WORDS)
+        self.common = f.smax(f.sub(self.word[Windowed.REACH], self.word[Windowed.STEP]), int_(0))
+        self.common_bytes = f.mul(self.common, self.word[Windowed.LINE_BYTES])
 
     def write(self) -> None:
         """Write all of it."""
@@ -47,6 +59,8 @@ class _Windowed:
         set_word(f, self.alone, Context.TID, int_(0))
         set_word(f, self.alone, Context.NTHREADS, int_(1))
         f.store(int_(-1), self.banded)
+        f.store(int_(-1), self.before)
+        self._copy_words()
         strip = evenly(f, word[Windowed.LINES], word[Windowed.STRIP])
         strips = ceil_div(f, word[Windowed.LINES], strip)
         panels = ceil_div(f, word[Windowed.BLOCKS], word[Windowed.PANEL_BLOCKS])
@@ -65,19 +79,22 @@ class _Windowed:
     def _strip(self, strip: V, part: tuple[V, V, V], low: V, high: V) -> None:
         """So many lines of a sample's result, from one on, of panels low to high."""
         f, word, (sample, line, lines) = self.f, self.word, part
-        top = f.sub(f.mul(line, word[Windowed.STEP]), word[Windowed.ABOVE])
         rows = f.add(f.mul(f.sub(lines, int_(1)), word[Windowed.STEP]), word[Windowed.REACH])
-        begin = f.smin(f.smax(top, int_(0)), word[Windowed.HEIGHT])
-        end = f.smax(f.smin(f.add(top, rows), word[Windowed.HEIGHT]), begin)
-        row, count = f.smin(f.sub(begin, top), rows), f.sub(end, begin)
+        top = f.sub(f.mul(line, word[Windowed.STEP]), word[Windowed.ABOVE])
+        follows = self._follows(strip, line, low, high)
+        there = f.select(follows, self.common, int_(0))
+        begin, row, count = self._lines_between(top, there, rows)
         each = evenly(f, f.sub(high, low), word[Windowed.PANELS])
-        self._surround(f.mul(each, word[Windowed.PANEL_BLOCKS]), rows, row, count)
+        blocks = f.mul(each, word[Windowed.PANEL_BLOCKS])
+        self._surround(blocks, rows, *self._lines_between(top, int_(0), rows)[1:])
         with f.loop(low, high, each) as panel:
             stop = f.smin(f.add(panel.index, each), high)
             block = f.mul(panel.index, word[Windowed.PANEL_BLOCKS])
             beyond = f.smin(f.mul(stop, word[Windowed.PANEL_BLOCKS]), word[Windowed.BLOCKS])
+            blocks = f.sub(beyond, block)
             by = {Shift.BUFFER: self.buffer, Shift.SAMPLE: sample, Shift.BLOCK: block}
-            self._copy_words()
+            with f.when(follows):
+                self._copy_common(block, blocks, int_(0), back=True)
             self._shift(
                 self.first, self.of_first, Windowed.FIRST_SHIFTS, {**by, Shift.LINE: begin, Shift.ROW: row}
             )
@@ -87,15 +104,53 @@ class _Windowed:
             for index, value in own.items():
                 set_word(f, self.first, index, value)
             with f.when(f.icmp("sgt", count, int_(0))):
-                self._keep_band(strip)
+                self._keep_band(f.add(f.mul(strip, int_(2)), f.convert("zext", follows, "i64")))
                 f.call_pointer(f.word(self.args, Windowed.FIRST, "ptr"), self.first, self.alone)
+            with f.when(f.icmp("slt", f.add(line, lines), word[Windowed.LINES])):
+                self._copy_common(block, blocks, f.mul(lines, word[Windowed.STEP]), back=False)
             self._shift(self.second, self.of_second, Windowed.SECOND_SHIFTS, {**by, Shift.LINE: line})
             f.store(lines, f.gep(self.second, word[Windowed.LINES_WORD], "i64"), 8)
-            f.store(f.sub(beyond, block), f.gep(self.second, word[Windowed.BLOCKS_WORD], "i64"), 8)
+            f.store(blocks, f.gep(self.second, word[Windowed.BLOCKS_WORD], "i64"), 8)
             f.call_pointer(f.word(self.args, Windowed.SECOND, "ptr"), self.second, self.alone)
 
+    def _follows(self, strip: V, line: V, low: V, high: V) -> V:
+        """Whether the strip before was the one above, of all these panels; it is this one hereafter."""
+        f = self.f
+        conditions = (
+            f.icmp("eq", f.add(f.word(self.before, 0), int_(1)), strip),
+            f.icmp("sgt", line, int_(0)),
+            f.icmp("sle", f.word(self.before, 1), low),
+            f.icmp("sle", high, f.word(self.before, 2)),
+        )
+        for number, value in enumerate((strip, low, high)):
+            set_word(f, self.before, number, value)
+        return reduce(lambda a, b: f.binary("and", a, b), conditions)
+
+    def _lines_between(self, top: V, there: V, rows: V) -> tuple[V, V, V]:
+        """What the convolution computes of lines from `top` on, of which some are there.
+
+        From which line of the image and which row of the buffer on, and how many lines.
+        """
+        f, height = self.f, self.word[Windowed.HEIGHT]
+        begin = f.smin(f.smax(f.add(top, there), int_(0)), height)
+        end = f.smax(f.smin(f.add(top, rows), height), begin)
+        row = f.smin(f.smax(f.sub(begin, top), int_(0)), rows)
+        return begin, row, f.sub(end, begin)
+
+    def _copy_common(self, first: V, blocks: V, row: V, *, back: bool) -> None:
+        """Keep the lines from a row on that the next strip reads too, or bring them back."""
+        f, word = self.f, self.word
+        at = f.gep(self.buffer, f.mul(row, word[Windowed.LINE_BYTES]), "i8")
+        with f.loop(int_(0), blocks) as block:
+            near = f.gep(at, f.mul(block.index, word[Windowed.BLOCK_BYTES]), "i8")
+            far = f.gep(self.lines, f.mul(f.add(first, block.index), self.common_bytes), "i8")
+            source, into = (far, near) if back else (near, far)
+            with f.loop(int_(0), self.common_bytes, LINE_BYTES) as each:
+                line = f.load(f.gep(source, each.index, "i8"), _LINE, LINE_BYTES)
+                f.store(line, f.gep(into, each.index, "i8"), LINE_BYTES)
+
     def _keep_band(self, strip: V) -> None:
-        """Tell the convolution whether it has split the input of that strip."""
+        """Tell the convolution whether it has split the input of a strip of that number."""
         f = self.f
         is_there = f.icmp("eq", f.load(self.banded, "i64", 8), strip)
         set_word(f, self.kept, 0, f.convert("zext", is_there, "i64"))
@@ -103,19 +158,22 @@ class _Windowed:
         f.store(strip, self.banded, 8)
 
     def _copy_words(self) -> None:
-        """The words of both as they are for the first strip."""
+        """The words of both, of which addresses move with each strip."""
         f = self.f
         with f.loop(int_(0), self.copied) as each:
             word = f.load(f.gep(self.source, each.index, "i64"), "i64", 8)
             f.store(word, f.gep(self.first, each.index, "i64"), 8)
 
     def _shift(self, words: V, shifts: V, count: Windowed, by: Mapping[Shift, V]) -> None:
-        """Displace the addresses among words for a strip."""
+        """Set the addresses among words for a strip, by those of the first one."""
         f = self.f
+        source = (
+            self.source if words is self.first else f.gep(self.source, self.word[Windowed.FIRST_WORDS], "i64")
+        )
         with f.loop(int_(0), self.word[count]) as each:
             move = f.gep(shifts, f.mul(each.index, int_(Shift.WORDS)), "i64")
             at = f.gep(words, f.word(move, Shift.WORD), "i64")
-            offset = f.load(at, "i64", 8)
+            offset = f.load(f.gep(source, f.word(move, Shift.WORD), "i64"), "i64", 8)
             for index, value in by.items():
                 if index is not Shift.BUFFER:
                     offset = f.add(offset, f.mul(value, f.word(move, index)))

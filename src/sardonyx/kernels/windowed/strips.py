@@ -12,9 +12,6 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.tiles.shape import TileShape
 
-_MOST_AGAIN = 10
-"""Lines of a strip for each one that the next strip computes again, at least."""
-
 _ENOUGH = 4
 """Strips and panels together that threads can share out."""
 
@@ -24,8 +21,11 @@ _LEAST_TURNS = 4
 LINE_BYTES = 64
 """What surrounds a buffer is stored in cache lines."""
 
-_L2_SHARES = 4, 2
-"""The parts of L2 that the buffer may take, the usual one first: it is used again for panel after panel."""
+_L2_SHARES = {4: 6, 2: 2}
+"""The parts of L2 that the buffer may take, the usual one first: it is used again for panel after panel.
+
+Of each, lines of a strip for each one that the next strip reads too, at least: that is copied twice.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Strips:
 
     @staticmethod
     def of(group: Group, goal: Goal) -> Strips | None:
-        """The strips of a group, or None if sizes are unknown or too much would be computed again."""
+        """The strips of a group, or None if sizes are unknown or too few lines would fit."""
         first, last, around = group.parts[0], group.parts[-1], group.parts[-2].root
         window = _window(last.root, around)
         step, reach = window.attrs["strides"][0], 1
@@ -71,15 +71,16 @@ class Strips:
         if not of_panel or pixel % LINE_BYTES:
             return None
         panels, line_bytes = -(-blocks // of_panel), of_panel * (read + 1) * pixel + _input_bytes(first)
-        least = max(min(lines, max(reach - step, 0) * _MOST_AGAIN // step), 1)
-        budgets = [goal.target.l2_bytes // share for share in _L2_SHARES]
-        enough = [budget for budget in budgets if budget // line_bytes >= (least - 1) * step + reach]
+        common = max(reach - step, 0)
+        least = {share: max(min(lines, common * own // step), 1) for share, own in _L2_SHARES.items()}
+        budgets = {share: goal.target.l2_bytes // share for share in _L2_SHARES}
+        enough = [n for n in _L2_SHARES if budgets[n] // line_bytes >= (least[n] - 1) * step + reach]
         if not enough:
             return None
-        budget = enough[0]
+        budget, least_lines = budgets[enough[0]], least[enough[0]]
         fitting = (budget // line_bytes - reach) // step + 1
         wanted = -(-lines // -(-_ENOUGH // panels))
-        strip = max(min(fitting, lines, wanted), least)
+        strip = max(min(fitting, lines, wanted), least_lines)
         kept = max(budget // (((strip - 1) * step + reach) * of_panel * (read + 1) * pixel), 1)
         low = around.attrs["low"] if around.prim == "pad" else (0,) * 5
         return Strips(
@@ -91,6 +92,11 @@ class Strips:
     def rows(self) -> int:
         """Lines in memory."""
         return (self.strip - 1) * self.step + self.reach
+
+    @property
+    def common(self) -> int:
+        """Lines that two strips read."""
+        return max(self.reach - self.step, 0)
 
     def place(self, first: Value) -> Place:
         """Where what is between lies in memory of its own, a strip of one sample."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sardonyx import targets
 from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.run import run
+from sardonyx.kernels.arguments import Conv, Windowed
+from sardonyx.kernels.library import windowed_ir
 from sardonyx.kernels.windowed import driver
 from sardonyx.llvm.vec import Module
+from sardonyx.object import executor
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import natives
+from tests.unit.kernels.native import KERNEL, execute, guarded
 from tests.unit.kernels.windowed.followed import POOL, graph_of, windowed
+from tests.unit.objects import compiled, loaded
 
 AMX = isa.with_features(isa.V4, {f for tile in isa.V4.matrices for f in tile.features})
 TARGETS = [isa.V3, isa.V4, AMX]
@@ -96,3 +104,39 @@ def test_the_function_is_written() -> None:
     module = Module()
     driver.define_windowed(module)
     assert "define void @sdx_windowed(ptr" in module.text()
+
+
+@pytest.mark.parametrize(("threads", "again"), [(1, 0), (2, 2)])
+def test_lines_of_two_strips_are_computed_by_the_first(threads: int, again: int) -> None:
+    """What a thread begins with follows no strip of its own."""
+    height, panels, line_bytes = 40, 2, 10 * 64
+    words = dict.fromkeys(Windowed, 0)
+    words |= {Windowed.SAMPLES: 1, Windowed.BLOCKS: panels, Windowed.PANEL_BLOCKS: 1, Windowed.PANELS: 1}
+    words |= {Windowed.LINES: height - 2, Windowed.STRIP: 4, Windowed.STEP: 1, Windowed.REACH: 3}
+    words |= {Windowed.HEIGHT: height, Windowed.LINE_BYTES: line_bytes, Windowed.WIDTH_BYTES: line_bytes}
+    words |= {Windowed.BLOCK_BYTES: 6 * line_bytes, Windowed.FIRST_WORDS: Conv.EPILOGUE_WORDS}
+    words |= {Windowed.SECOND_WORDS: 2, Windowed.BLOCKS_WORD: 1, Windowed.COUNT_WORD: Conv.LINES}
+    words |= {Windowed.COUNT: 1, Windowed.BUFFER: 4096, Windowed.COMMON: 4096 + panels * 6 * line_bytes}
+    computed, read = [], []
+
+    def first(args: int, _: int) -> None:
+        told = np.ctypeslib.as_array((ctypes.c_int64 * Conv.EPILOGUE_WORDS).from_address(args))
+        computed.append(int(told[Conv.LINES] * told[Conv.PANELS]))
+
+    def second(args: int, _: int) -> None:
+        read.append(int(np.prod((ctypes.c_int64 * 2).from_address(args))))
+
+    stages = KERNEL(first), KERNEL(second)
+    words |= dict(zip((Windowed.FIRST, Windowed.SECOND), map(_address, stages), strict=True))
+    args = np.zeros(Windowed.HEAD + Conv.EPILOGUE_WORDS + 2, np.int64)
+    args[: Windowed.HEAD] = [words[word] for word in Windowed if word < Windowed.HEAD]
+    goal = Goal(targets.detect())
+    texts = executor.ir(goal.target), windowed_ir(goal)
+    library = loaded([compiled(text, goal.target) for text in texts], goal.target)
+    execute(library.address("sdx_windowed"), args, guarded(np.zeros(1 << 16, np.uint8), align=64), threads)
+    assert sum(read) == (height - 2) * panels
+    assert sum(computed) == height * panels + again * panels
+
+
+def _address(function: Any) -> int:
+    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)

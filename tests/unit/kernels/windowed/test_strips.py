@@ -1,4 +1,4 @@
-"""Strips fit the cache, and little is computed twice; where that cannot be there are none."""
+"""Strips fit the cache, and most of their lines are their own; where that cannot be there are none."""
 
 from __future__ import annotations
 
@@ -28,12 +28,31 @@ def test_what_fits_is_one_strip_of_many_panels() -> None:
 
 
 @pytest.mark.parametrize("l2_bytes", [1 << 20, 2 << 20])
-def test_a_large_image_is_cut(l2_bytes: int) -> None:
-    strips = strips_of(l2_bytes, shape=(1, 16, 112, 112), channels=96)
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_large_image_is_cut(l2_bytes: int, size: int) -> None:
+    pads, window = size // 2, (size, size)
+    how = f"pads = [{pads},{pads},{pads},{pads}]"
+    strips = strips_of(l2_bytes, how, shape=(1, 16, 112, 112), channels=96, window=window)
     assert strips is not None
     assert strips.strip < strips.lines
     assert strips.panels * strips.of_panel * strips.rows * strips.pitch * 64 <= l2_bytes // 2
-    assert (strips.reach - strips.step) * 10 <= strips.strip * strips.step
+    assert 2 * strips.common <= strips.strip * strips.step
+
+
+@pytest.mark.parametrize(
+    ("how", "common"), [("strides = [1,1]", 2), ("strides = [2,2]", 1), ("strides = [4,1]", 0)]
+)
+def test_strips_have_lines_in_common(how: str, common: int) -> None:
+    strips = strips_of(1 << 20, how, shape=(1, 16, 112, 112), channels=96)
+    assert strips is not None
+    assert strips.common == common
+
+
+def test_more_of_the_cache_is_taken_where_few_lines_are_the_own_of_a_strip() -> None:
+    """Each panel reads 512 channels: a quarter of the cache holds 8 of 16 lines."""
+    strips = strips_of(1 << 20, shape=(1, 512, 14, 14), channels=512)
+    assert strips is not None
+    assert strips.strip == strips.lines
 
 
 def test_groups_are_panels_where_they_have_whole_blocks() -> None:
