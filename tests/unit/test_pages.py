@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import onnx
 import pytest
 
 from tests.unit.stocked import stocked
+from tests.warm import Warm, warm
 
 ROOT = Path(__file__).parents[2]
 OPENING = "```python\n"
@@ -26,10 +26,17 @@ agraph (float[batch, 8] x) => (float[batch, 4] y) <float[8, 4] w = {WEIGHTS}> {
     p = MatMul(x, w)  y = Softmax(p)
 }"""
 NEXT = "---- next block ----"
+VARIABLES = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[Warm]:
+    with warm(VARIABLES) as python:
+        yield python
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_code_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
+def test_code_prints_what_the_page_shows(page: str, tmp_path: Path, python: Warm) -> None:
     """Each page in a process and a folder of its own, in which `model.onnx` is as the pages assume."""
     stocked(tmp_path / ".cache" / "sardonyx")
     weights = ", ".join(f"{value:.3f}" for value in np.random.default_rng(1).normal(size=32))
@@ -37,14 +44,7 @@ def test_code_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
     assert len(blocks) == text.count(OPENING), f"a block of {page} does not end or is indented"
-    (tmp_path / "page.py").write_text(f"\nprint({NEXT!r})\n".join(code for code, _ in blocks))
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split(f"{NEXT}\n") == [shown for _, shown in blocks]
+    program = tmp_path / "page.py"
+    program.write_text(f"\nprint({NEXT!r})\n".join(code for code, _ in blocks), encoding="utf-8")
+    printed = python.run(program, tmp_path, {**VARIABLES, "HOME": str(tmp_path)})
+    assert printed.split(f"{NEXT}\n") == [shown for _, shown in blocks]
