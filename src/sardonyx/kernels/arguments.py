@@ -256,8 +256,8 @@ class Winograd(IntEnum):
     between blocks of 16 channels. The taps of a window are LINE_STEP lines and PIXEL_STEP pixels apart; the
     former is not read where a window has one line. W is laid out by `pack_winograd_weights`. TILES are
     transformed at a time, TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with
-    PANELS panels of weights. POWERS, if not null, is what digits of channels are multiplied by. The end is as
-    for `Conv` with PLAIN = 0 and one group.
+    PANELS panels of weights; threads that would have fewer than FEW_TILES share out panels. POWERS, if not
+    null, is what digits of channels are multiplied by. The end is as for `Conv` with PLAIN = 0 and one group.
     """
 
     X = 0
@@ -290,7 +290,7 @@ class Winograd(IntEnum):
     PANELS = 27
     TILE_PITCH = 28
     POINT_PITCH = 29
-    L2_BYTES = 30
+    FEW_TILES = 30
     LINE_STEP = 31
     PIXEL_STEP = 32
     POWERS = 33

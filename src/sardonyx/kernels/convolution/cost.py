@@ -12,12 +12,15 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.ir.value import Value
 from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
 
 _UNITS = 2
 """Those that multiply or add vectors, or what they take of one at a time."""
+
+_WHOLE_LANES = 16
 
 _VECTOR_SHARE = 0.93
 """Of the peak of vectors."""
@@ -93,9 +96,15 @@ def sizes_of(anchor: Value) -> Sizes:
     return Sizes(size(batch), size(lines), size(pixels), channels, outputs, (down, across))
 
 
+def has_whole_units(target: Target) -> bool:
+    """Whether a machine tells that units take all lanes of AVX-512: beside those that multiply others add."""
+    return target.unit_lanes == _WHOLE_LANES
+
+
 def peak(tile: RegisterTile, goal: Goal) -> float:
     """Products that a tile multiplies and adds a cycle at the most."""
-    instructions, target = 2 if tile.instruction.sum_register else 1, goal.target
+    target = goal.target
+    instructions = 2 if tile.instruction.sum_register and not has_whole_units(target) else 1
     return _UNITS / instructions * tile.k_step * min(target.lanes, target.unit_lanes or target.lanes)
 
 

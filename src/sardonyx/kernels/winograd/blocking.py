@@ -10,6 +10,7 @@ from bisect import bisect_left
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.convolution.cost import has_whole_units
 from sardonyx.kernels.digits.kernel import SUM_BYTES
 from sardonyx.kernels.digits.numbers import column_bytes
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -34,6 +35,10 @@ _CUT_TILES = (32, 64, 112)
 
 Weights are read for each strip, digits for each panel: the larger weights are, the more tiles share them.
 """
+
+
+_WHOLE_BYTES_PER_CYCLE = 8
+"""Of weights, that a core with whole units reads from a shared cache; a step takes a cycle a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,19 @@ def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blockin
     panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
     tile_bytes = tile_pitch + panels * product_tile_bytes(points, shape)
     return Blocking(tiles, panels, point_pitch, tile_pitch, patch_bytes(shape) + tiles * tile_bytes, traffic)
+
+
+def few_tiles(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> int:
+    """With fewer tiles than these a thread waits for the weights that it reads; 0 if they stay in L2.
+
+    Without whole units these are more than are worked on at a time.
+    """
+    shape = TileShape.of(goal, scheme.operand)
+    if scheme.points * channels * outputs * shape.operand_bytes <= goal.target.l2_bytes:
+        return 0
+    if scheme.tile is None and has_whole_units(goal.target):
+        return shape.panel_row_bytes // _WHOLE_BYTES_PER_CYCLE
+    return blocking(channels, outputs, scheme, goal).tiles + 1
 
 
 def _of_digits(

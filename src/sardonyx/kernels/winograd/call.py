@@ -21,7 +21,7 @@ from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.digits.even import evened, powers_of
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
-from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.blocking import blocking, few_tiles
 from sardonyx.kernels.winograd.pack import pack_winograd_weights, winograd_shape
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.loops.lower import lower
@@ -61,7 +61,7 @@ def winograd_call(
         Winograd.PANELS: cut.panels,
         Winograd.TILE_PITCH: cut.tile_pitch,
         Winograd.POINT_PITCH: cut.point_pitch,
-        Winograd.L2_BYTES: goal.target.l2_bytes,
+        Winograd.FEW_TILES: few_tiles(channels, channels_out, scheme, goal),
         Winograd.LINE_STEP: steps[0],
         Winograd.PIXEL_STEP: steps[1],
     }

@@ -21,7 +21,8 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.contents import allows
 from sardonyx.kernels.convolution.choose import chosen as on_matrices
 from sardonyx.kernels.convolution.choose import cycles_of, is_signal
-from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
+from sardonyx.kernels.convolution.cost import Sizes, has_whole_units, peak, sizes_of
+from sardonyx.kernels.convolution.matrix import chosen as bytes_on_matrices
 from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
@@ -66,11 +67,10 @@ class _Rates:
     @staticmethod
     def of(target: Target) -> _Rates:
         """Those of a target."""
-        return _WHOLE if target.unit_lanes == _WHOLE_LANES else _COMMON
+        return _WHOLE if has_whole_units(target) else _COMMON
 
 
 _COMMON = _Rates(0.9, 0.85, {True: 10.0, False: 6.0}, {True: 5.0, False: 2.8})
-_WHOLE_LANES = 16
 _WHOLE = _Rates(0.99, 0.95, {True: 5.0, False: 3.0}, {True: 8.0, False: 8.0})
 """Where a machine tells that its units take all lanes of AVX-512."""
 
@@ -98,6 +98,8 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
         return DIRECT
     found = _asked(anchor, goal)
     if found is DIRECT or not _may_transform(anchor):
+        return DIRECT
+    if goal.policy.winograd == "auto" and bytes_on_matrices(anchor, goal):
         return DIRECT
     tile = on_matrices(anchor, goal)
     if tile is None:

@@ -21,7 +21,7 @@ from sardonyx.llvm.vec import Function, Module, int_
 def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     """Add `void @sdx_winograd_{scheme.name}(ptr args, ptr ctx)`.
 
-    Threads share out tiles; or panels, if the weights are large and all tiles are worked on at a time: the
+    Threads share out tiles; or panels, if each would have few tiles and all are worked on at a time: the
     weights are then read once, and each thread transforms all tiles for itself.
     """
     shape = TileShape.of(goal, scheme.operand)
@@ -34,11 +34,10 @@ def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     tiles = f.mul(word[Winograd.BATCH], grid.count(f))
     panels = ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns))
     products = f.mul(word[Winograd.CHANNELS_IN], word[Winograd.CHANNELS])
-    weight_bytes = f.mul(products, int_(scheme.points * shape.operand_bytes))
-    large = f.icmp("sgt", weight_bytes, word[Winograd.L2_BYTES])
-    few = f.icmp("sle", tiles, word[Winograd.TILES])
+    few = f.icmp("slt", tiles, f.mul(threads, word[Winograd.FEW_TILES]))
+    together = f.icmp("sle", tiles, word[Winograd.TILES])
     enough = f.icmp("sge", panels, threads)
-    by_panels = f.binary("and", f.binary("and", large, few), enough)
+    by_panels = f.binary("and", f.binary("and", few, together), enough)
     unit = f.select(by_panels, panels, tiles)
     each = f.select(by_panels, int_(1), word[Winograd.TILES])
     work = f.mul(f.mul(products, tiles), int_(scheme.points))

@@ -12,6 +12,7 @@ from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import (
     blocking,
+    few_tiles,
     packed_sizes,
     patch_bytes,
     product_tile_bytes,
@@ -89,3 +90,12 @@ def test_the_more_weights_the_more_tiles_share_them() -> None:
     goal = Goal(replace(isa.V4, l2_bytes=2 << 20))
     found = [blocking(n, n, replace(SQUARES[4], tile=tile), goal).tiles for n in (64, 128, 256)]
     assert found[0] < found[1] < found[2]
+
+
+def test_threads_share_panels_of_weights_that_they_would_wait_for() -> None:
+    """As measured: 25 tiles a thread hide the reading of 1.2 MB, 8 tiles do not hide that of 4.7 MB."""
+    scheme, whole = WHOLE_SQUARES[dt.U8][4], Goal(replace(isa.V4, unit_lanes=16, l2_bytes=1 << 20))
+    assert few_tiles(64, 64, scheme, whole) == 0
+    assert 8 < few_tiles(128, 128, scheme, whole) == few_tiles(256, 256, scheme, whole) <= 25
+    common = Goal(isa.V4)
+    assert few_tiles(256, 256, scheme, common) > blocking(256, 256, scheme, common).tiles

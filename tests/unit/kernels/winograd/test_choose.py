@@ -244,6 +244,20 @@ def test_bytes_that_one_instruction_multiplies_are_summed_directly(target: isa.T
         assert chosen(conv(channels, channels, (size, size), weight=3, samples=dt.U8), fused) == DIRECT
 
 
+def test_units_that_add_beside_those_that_multiply_transform_bytes() -> None:
+    """As measured: direct sums take 1.1 to 1.4 times as long from 64 to 256 channels."""
+    whole = isa.with_features(replace(WHOLE_UNITS, l2_bytes=1 << 20), ["avx512vnni"])
+    matrices = isa.with_features(whole, ["amx-tile", "amx-int8"])
+    square = WHOLE_SQUARES[dt.U8][4]
+    for channels, size in ((64, 56), (96, 28), (128, 28), (256, 14)):
+        value = conv(channels, channels, (size, size), weight=3, samples=dt.U8)
+        assert [chosen(value, goal(target=t)) for t in (whole, matrices)] == [square, DIRECT]
+        assert chosen(value, goal("f4", target=matrices)) == square
+    for channels, size in ((16, 112), (32, 56), (512, 7)):
+        value = conv(channels, channels, (size, size), weight=3, samples=dt.U8)
+        assert chosen(value, goal(target=whole)) == DIRECT
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -24,7 +24,7 @@ from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.library import winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd import pack
-from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.blocking import blocking, few_tiles
 from sardonyx.kernels.winograd.choose import is_exact
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.input_transform import define_input_transform
@@ -146,7 +146,7 @@ class Drawn:
             Winograd.PANELS: cut.panels,
             Winograd.TILE_PITCH: cut.tile_pitch,
             Winograd.POINT_PITCH: cut.point_pitch,
-            Winograd.L2_BYTES: target.l2_bytes,
+            Winograd.FEW_TILES: few_tiles(case.channels, case.outputs, self.scheme, Goal(target)),
             Winograd.LINE_STEP: case.dilation[0],
             Winograd.PIXEL_STEP: case.dilation[1],
         }
