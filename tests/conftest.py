@@ -98,6 +98,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 _keep_few(list(product))
 
 
+def pytest_pycollect_makeitem(collector: pytest.Module, obj: object) -> list[pytest.Item] | None:
+    """Functions all of whose tests are slow make none where none is wanted."""
+    is_slow = any(mark.name == "slow" for mark in getattr(obj, "pytestmark", ()))
+    return [] if is_slow and collector.config.option.markexpr == "not slow" else None
+
+
 def _has_options(item: pytest.Item) -> TypeGuard[pytest.Function]:
     return hasattr(item, "callspec") and item.get_closest_marker("slow") is None
 
