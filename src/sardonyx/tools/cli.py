@@ -10,6 +10,7 @@ import argparse
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"sardonyx: the environment variable {name} is not an option; see `sardonyx knobs`",
             file=sys.stderr,
         )
+    warnings.formatwarning = _warned
     try:
         code: int = options.command_function(options)
         sys.stdout.flush()
@@ -121,6 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sardonyx {options.command}: {_told(error, options.command)}", file=sys.stderr)
         return 1
     return code
+
+
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"sardonyx: {message}\n"
 
 
 def _debugging() -> bool:

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from sardonyx.base.knobs import cache_folder
+from sardonyx.runtime.cache import shared
 from sardonyx.tools.console import UserError, print_json, table, time_text
 from sardonyx.tools.models import add_model_options, open_session
 
@@ -37,6 +38,8 @@ def command(options: argparse.Namespace) -> int:
         if not options.json:
             count = f"{rows[-1]['kernels']} kernels, {compiled} compiled"
             print(table([(path, count, time_text(seconds))], indent=""))
+    if not shared().is_on:
+        raise UserError(f"the cache {folder} takes nothing: the models are not in it")
     if options.json:
         print_json({"cache": str(folder), "models": rows})
     else:

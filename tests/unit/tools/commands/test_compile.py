@@ -30,3 +30,13 @@ def test_without_a_cache_there_is_nothing_to_fill(model: str, monkeypatch: pytes
     monkeypatch.setenv("SARDONYX_CACHE", "off")
     with pytest.raises(UserError, match=r"the cache is off \(SARDONYX_CACHE\)"):
         run(compile, "compile", model)
+
+
+@pytest.mark.filterwarnings("ignore:nothing will be cached")
+def test_a_cache_that_takes_nothing_is_no_success(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match="takes nothing: the models are not in it"):
+        run(compile, "compile", model)
