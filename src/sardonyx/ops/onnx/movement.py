@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
@@ -49,16 +51,30 @@ def filled(x: Value, wanted: tuple[Dim, ...], literal: bool, allowzero: bool = F
         free = [a for a, n in enumerate(result) if not isinstance(n, int) and dims.equal(n, -1) is None]
         return tuple(_rest(x, result, a) if a in free else n for a, n in enumerate(result))
     for axis in free:
-        known = dims.product(n for a, n in enumerate(result) if a != axis)
-        result[axis] = 0 if known == 0 else dims.floordiv(x.size, known)
+        result[axis] = _left(x, result, axis)
     return tuple(result)
 
 
+def _left(x: Value, shape: list[Dim], axis: int) -> Dim:
+    known, whole = _beside(x, shape, axis, lambda n, size: n == size)
+    return 0 if known == 0 else dims.floordiv(whole, known)
+
+
 def _rest(x: Value, shape: list[Dim], axis: int) -> Dim:
-    others = dims.product(n for a, n in enumerate(shape) if a != axis)
-    return dims.where(
-        dims.is_equal(shape[axis], -1), dims.floordiv(x.size, dims.maximum(others, 1)), shape[axis]
+    known, whole = _beside(x, shape, axis, dims.is_equal)
+    left = dims.floordiv(whole, dims.maximum(known, 1))
+    return dims.where(dims.is_equal(shape[axis], -1), left, shape[axis])
+
+
+def _beside(x: Value, shape: list[Dim], axis: int, is_kept: Callable[[Dim, Dim], Dim]) -> tuple[Dim, Dim]:
+    """The elements of the other axes, and those of `x`, but for axes that both have, which may be empty."""
+    wanted = [1 if a == axis else n for a, n in enumerate(shape)]
+    kept = [0 if a == axis else is_kept(n, x.shape[a]) for a, n in enumerate(wanted[: x.rank])]
+    known, whole = (
+        dims.product(dims.where(kept[a], 1, n) if a < len(kept) else n for a, n in enumerate(sizes))
+        for sizes in (wanted, x.shape)
     )
+    return known, whole
 
 
 def _is_fed(value: Value) -> bool:

@@ -39,8 +39,10 @@ def reshape(d: Draw) -> Call:
     for axis, n in enumerate(shape):
         if not allowzero and axis < x.ndim and n == x.shape[axis] and d.flag():
             wanted[axis] = 0
-    if wanted and 0 not in shape and d.flag():
-        wanted[d.integer(0, len(wanted) - 1)] = -1
+    if wanted and not (allowzero and 0 in shape) and d.flag():
+        axis = d.integer(0, len(wanted) - 1)
+        if 0 not in [n for a, n in enumerate(shape) if a != axis and (n,) != x.shape[a : a + 1]]:
+            wanted[axis] = -1
     judge = formula(lambda x, *_: x.reshape(shape), exact=True)
     if d.opset < 5:
         return Call([x], judge=judge, shape=wanted)
