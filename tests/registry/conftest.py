@@ -38,12 +38,16 @@ def catalog(database: Database, store: ArtefactStore) -> Catalog:
 def enter(catalog: Catalog, store: ArtefactStore) -> Callable[..., Version]:
     """`enter("digits")` adds a version of an example model; keywords go into the registration."""
 
-    def entered(model: str, example: str = "mul_1.onnx", **options: object) -> Version:
+    def entered(
+        model: str, example: str = "mul_1.onnx", signature: Signature | None = None, **options: object
+    ) -> Version:
         source = get_example(example)
         registration = Registration(source=source, **options)
         content = content_of(Path(source))
         return catalog.add_version(
-            model, registration, Examination(Signature(), ()), lambda: store.put(content), "tester"
+            *(model, registration, Examination(signature or Signature(), ())),
+            lambda: store.put(content),
+            "tester",
         )
 
     return entered

@@ -24,11 +24,13 @@ from sardonyx.protocol.records import (
     NewDeployment,
     NewEndpoint,
     Promotion,
+    Signature,
     Spread,
     Traffic,
 )
 from sardonyx.registry import audit
 from sardonyx.registry.catalog import find_model, resolve
+from sardonyx.registry.fits import misfit
 from sardonyx.registry.names import checked_name
 
 COLOURS = ("blue", "green", "yellow", "violet", "orange", "grey")
@@ -106,7 +108,7 @@ class Endpoints:
                 )
             if now is not None and name in now.shadows:
                 shadows = {other: share for other, share in now.shadows.items() if other != name}
-                spread(session, row, now.weights, shadows, actor, f"{name} is removed")
+                spread(session, row, now.weights, shadows, actor, f"{name} is removed", parent=now.parent)
             row.deployments.remove(found)
             audit.record(session, actor, "deployment.delete", f"{endpoint}/{name}")
             session.flush()
@@ -199,7 +201,7 @@ def spread(
 ) -> None:
     """Let a new spread of traffic hold; once rolled back, the current one or `parent` holds again.
 
-    Raises ServeError INVALID_ARGUMENT if it is not a spread.
+    Raises ServeError INVALID_ARGUMENT if it is not a spread, CONFLICT if no request suits all of it.
     """
     names = {deployment.name for deployment in row.deployments}
     weights = {name: float(weight) for name, weight in weights.items() if weight}
@@ -211,6 +213,7 @@ def spread(
             raise invalid(f"{name!r} cannot have {share:g} % of the traffic")
     if abs(sum(weights.values()) - _WHOLE) > 0.01:
         raise invalid(f"the weights are {sum(weights.values()):g} % together, not 100")
+    _refuse_misfits(session, row, weights)
     number = max((traffic.number for traffic in row.traffic), default=0) + 1
     row.traffic.append(
         TrafficRow(
@@ -235,14 +238,19 @@ def step_back(session: Session, row: EndpointRow, actor: str, reason: str, to: i
     before = next((traffic for traffic in row.traffic if traffic.number == number), None)
     if before is None:
         raise ServeError(Code.CONFLICT, f"{row.name} has no earlier traffic to go back to")
-    missing = set(before.weights) - {deployment.name for deployment in row.deployments}
+    remaining = {deployment.name for deployment in row.deployments}
+    missing = set(before.weights) - remaining
     if missing:
         raise ServeError(
             Code.CONFLICT, f"the deployment {missing.pop()!r}, which had traffic then, was removed"
         )
-    row.current = before.number
-    detail = {"weights": before.weights, "shadows": before.shadows, "reason": reason}
+    shadows = {name: share for name, share in before.shadows.items() if name in remaining}
+    detail = {"weights": before.weights, "shadows": shadows, "reason": reason}
     audit.record(session, actor, "traffic.rollback", row.name, detail)
+    if shadows == before.shadows:
+        row.current = before.number
+    else:
+        spread(session, row, before.weights, shadows, actor, reason, parent=before.parent)
 
 
 def with_share(weights: Mapping[str, float], name: str, share: float) -> dict[str, float]:
@@ -350,6 +358,25 @@ def _introduce(session: Session, row: EndpointRow, name: str, new: NewDeployment
     elif new.weight or new.shadow:
         weights = with_share(now.weights, name, new.weight) if new.weight else now.weights
         spread(session, row, weights, {**now.shadows, name: new.shadow}, actor, f"{name} is deployed")
+
+
+def _refuse_misfits(session: Session, row: EndpointRow, weights: Mapping[str, float]) -> None:
+    """Clients do not choose which deployment answers them: one that refuses what the others take fails."""
+    shared = {
+        deployment.name: msgspec.convert(
+            resolve(find_model(session, deployment.model), deployment.version).signature, Signature
+        )
+        for deployment in row.deployments
+        if deployment.name in weights
+    }
+    (first, known), *others = shared.items()
+    for name, signature in others:
+        if why := misfit(known, signature):
+            raise ServeError(
+                Code.CONFLICT,
+                f"{first!r} and {name!r} cannot share the traffic of {row.name}: {name!r} {why}; "
+                "give one of them all traffic, or make another endpoint",
+            )
 
 
 def _find_deployment(row: EndpointRow, name: str) -> DeploymentRow:
