@@ -6,6 +6,7 @@ transaction that acts. Must not know how requests are counted.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,6 +24,8 @@ from sardonyx.registry.observed import Counts, Observed
 
 ACTOR = "canary"
 _LEAST_ERRORS = 3
+_UNLIKELY = 1e-3
+"""How seldom chance alone may send a canary back, each time that it is looked at."""
 
 
 class Move(Enum):
@@ -46,7 +49,8 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
     """What to do after a step was held for `held_s` seconds.
 
     `canary` was counted since the step began, `others` since the canary did. It goes back as soon as it has
-    answered enough to be judged, or failed more often than enough answers could make good.
+    answered enough to be judged, or failed more often than enough answers could make good. While its latency
+    is too high, but may be so by chance, it waits for more answers.
     """
     enough = canary.requests >= plan.min_requests
     hopeless = canary.errors >= max(_LEAST_ERRORS, plan.max_error_rate * plan.min_requests + 1)
@@ -58,17 +62,29 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
         )
     if enough and others.requests >= plan.min_requests:
         mine, theirs = canary.quantile(plan.quantile), others.quantile(plan.quantile)
-        if mine > plan.max_latency_ratio * theirs:
+        allowed = plan.max_latency_ratio * theirs
+        if mine > allowed and not _chance(canary.slower(allowed), canary.requests, 1 - plan.quantile):
             return Verdict(
                 Move.BACK,
                 f"the {plan.quantile:.0%} quantile of its latency is {mine * 1e3:.3g} ms, "
                 f"{mine / theirs:.2f} times that of the others; {plan.max_latency_ratio:g} are allowed",
             )
+        if mine > allowed:
+            return Verdict(Move.WAIT)
     if not enough or held_s < plan.interval_s:
         return Verdict(Move.WAIT)
     if step + 1 < len(plan.steps):
         return Verdict(Move.STEP)
     return Verdict(Move.DONE, f"{plan.deployment} held {plan.steps[-1]:g} %")
+
+
+def _chance(hits: int, requests: int, share: float) -> bool:
+    """Whether so many of the requests may be slow by chance where `share` of all are: Chernoff's bound."""
+    part = hits / requests
+    if part <= share:
+        return True
+    others = (1 - part) * math.log((1 - part) / (1 - share)) if hits < requests else 0.0
+    return requests * (part * math.log(part / share) + others) < -math.log(_UNLIKELY)
 
 
 class Canaries:

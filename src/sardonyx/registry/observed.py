@@ -58,6 +58,12 @@ class Counts:
                 return float(2.0 ** (bucket / _STEPS_PER_OCTAVE))
         return 0.0
 
+    def slower(self, seconds: float) -> int:
+        """How many requests took longer; within nine percent of the time, as `quantile`."""
+        return sum(
+            count for bucket, count in self.latencies.items() if 2.0 ** (bucket / _STEPS_PER_OCTAVE) > seconds
+        )
+
 
 def bucket_of(seconds: float) -> int:
     """The bucket of a time: eight to each doubling."""
