@@ -39,8 +39,10 @@ class _Writer:
     def __init__(self, f: Function, shape: TileShape, scheme: Scheme) -> None:
         self.f, self.shape, self.scheme = f, shape, scheme
         self.type, self.source = shape.a_type, f"i{scheme.samples.bits}" if scheme.is_whole else shape.a_type
-        self.lanes = min(shape.block, shape.lanes * shape.depth)
         self.in_registers = scheme.has_lines and half_fits(shape, scheme.down.data, scheme.across.inputs)
+        register = shape.lanes * shape.depth
+        self.blocks = max(1, register // shape.block) if self.in_registers else 1
+        self.lanes = min(self.blocks * shape.block, register)
         self.args, self.patch, self.to, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
@@ -65,10 +67,17 @@ class _Writer:
     def _sample(self, address: V) -> V:
         """A vector of channels of a pixel."""
         f = self.f
-        return f.convert("zext", f.load(address, vector_of(self.source, self.lanes)), self.type)
+        each = vector_of(self.source, min(self.lanes, self.shape.block))
+        first, *others = (f.load(f.gep(address, by, "i8"), each) for by in self.beside)
+        for other in others:
+            first = f.shuffle(first, other, range(first.lanes + other.lanes))
+        return f.convert("zext", first, self.type)
 
     def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
-        """One tile, a vector of channels at a time."""
+        """One tile, a vector of channels at a time, of several blocks if it is longer.
+
+        A last block that is alone stands for those beside it: points are whole cache lines apart.
+        """
         f, word, scheme = self.f, self.word, self.scheme
         line, pixel = self.grid.first(f, position)
         at = f.mul(position.sample, word[Winograd.X_BATCH])
@@ -86,9 +95,12 @@ class _Writer:
         self.later = [
             f.mul(f.smin(int_(scheme.across.inputs + j), last_pixel), self.pixel_bytes) for j in range(count)
         ]
-        with f.loop(int_(0), blocks, 1, [x, to]) as block:
+        size = self.blocks * self.shape.block
+        with f.loop(int_(0), blocks, self.blocks, [x, to]) as block:
             x, to = block.carried
-            with f.loop(int_(0), int_(self.shape.block), self.lanes) as part:
+            last = f.sub(f.sub(blocks, int_(1)), block.index)
+            self.beside = [f.mul(f.smin(int_(n), last), step) for n in range(self.blocks)]
+            with f.loop(int_(0), int_(size), self.lanes) as part:
                 source, into = f.gep(x, part.index, self.source), f.gep(to, part.index, self.type)
                 if self.in_registers:
                     self._rows(source, lines, pixels, into)
@@ -97,7 +109,7 @@ class _Writer:
                     self._across(into)
                 else:
                     self._line(source, pixels, into)
-            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.type))
+            block.next(f.gep(x, f.mul(step, int_(self.blocks)), "i8"), f.gep(to, int_(size), self.type))
 
     def _line(self, x: V, pixels: Sequence[V], to: V) -> None:
         """A tile of one line, transformed into points."""

@@ -72,7 +72,9 @@ class Block:
         f = self.f
         f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
         rows = f.sub(high, low)
-        self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
+        cut = self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
+        pick, sizes, few = V(f"@{self.pick}", "ptr"), (cut.largest(f), cut.base), int_(0, "i1")
+        self.picks = [picked(f, pick, sizes, int_(narrow, "i1"), few) for narrow in (1, 0)]
 
     def _end(self) -> None:
         """What is left to do when all tiles are done."""
@@ -151,7 +153,7 @@ class Block:
         narrow = f.icmp("sle", width, int_(shape.lanes))
         ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
         set_words(f, self.descriptor, ahead.words)
-        picks = picked(f, V(f"@{self.pick}", "ptr"), (cut.largest(f), cut.base), narrow, few)
+        picks = [f.select(narrow, *both) for both in zip(*self.picks, strict=True)]
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
