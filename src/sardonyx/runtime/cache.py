@@ -24,7 +24,7 @@ import numpy.typing as npt
 from sardonyx.base.knobs import cache_folder
 from sardonyx.base.named import NamedTuple
 from sardonyx.runtime.claim import claimed
-from sardonyx.runtime.ownership import PRIVATE_FILE, fault, folder_fault, make_folder
+from sardonyx.runtime.ownership import PRIVATE_FILE, PRIVATE_FOLDER, fault, folder_fault, make_folder
 
 Bytes = bytes | bytearray | memoryview
 
@@ -264,7 +264,12 @@ class Cache:
                 self.evict()
 
     def _make_folders(self, folder: str) -> None:
-        if not os.path.exists(folder):
+        if os.path.exists(folder):
+            return
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(folder, PRIVATE_FOLDER)
+        except FileNotFoundError:
             for path in (self.root, Path(folder).parent, Path(folder)):
                 make_folder(path)
 

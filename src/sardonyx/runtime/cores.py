@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 
 
 def usable_cpus() -> int:
@@ -31,13 +32,16 @@ def _affinity() -> set[int]:
 
 def _one_cpu_per_core(cpus: Iterable[int], root: str) -> set[str]:
     """The distinct sets of hardware threads; each CPU stands for itself where the system does not tell."""
-    cores = set()
-    for cpu in cpus:
-        siblings = str(cpu)
-        with suppress(OSError):
-            siblings = _read(f"{root}/cpu{cpu}/topology/thread_siblings_list").strip()
-        cores.add(siblings)
-    return cores
+    return {_siblings(cpu, root) for cpu in cpus}
+
+
+@cache
+def _siblings(cpu: int, root: str) -> str:
+    """The hardware threads of a CPU's core, which stay: quotas and affinities change, cores do not."""
+    try:
+        return _read(f"{root}/cpu{cpu}/topology/thread_siblings_list").strip()
+    except OSError:
+        return str(cpu)
 
 
 def _cgroup_quota(membership: str, root: str) -> float | None:

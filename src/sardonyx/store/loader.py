@@ -258,7 +258,7 @@ class _Loader:
 
         def keep(weights: Sequence[Constant]) -> None:
             # Those of other models may be parts of files, whose digests are still to be known.
-            if self._is_kept() and self.model.is_whole:
+            if weights and self._is_kept() and self.model.is_whole:
                 keeping.append(Background(partial(programs.keep_weights, self.store, weights, self.model)))
 
         job = Job(self.options, self.store, self.alternative, identity.build(), keep)

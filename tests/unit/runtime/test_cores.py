@@ -52,6 +52,14 @@ def test_hardware_threads_of_one_core_count_once(tmp_path: Path) -> None:
     assert len(cores._one_cpu_per_core([0, 1, 7], root)) == 3
 
 
+def test_cores_are_looked_at_once_and_who_may_use_them_each_time(tmp_path: Path) -> None:
+    root = tree(tmp_path, {f"cpu{i}/topology/thread_siblings_list": f"{i // 2}\n" for i in range(4)})
+    assert len(cores._one_cpu_per_core(range(4), root)) == 2
+    (tmp_path / "cpu0/topology/thread_siblings_list").write_text("another\n")
+    assert len(cores._one_cpu_per_core(range(4), root)) == 2
+    assert len(cores._one_cpu_per_core([3], root)) == 1
+
+
 @pytest.mark.parametrize(("quota", "size"), [(0.5, 1), (1.0, 1), (1.9, 1), (1000.0, None), (None, None)])
 def test_a_quota_bounds_the_team(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, size: int | None

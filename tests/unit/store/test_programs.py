@@ -24,7 +24,7 @@ from sardonyx.base.report import Report
 from sardonyx.compiler.build import Build, Code
 from sardonyx.errors import CompileError, RunError
 from sardonyx.runtime import cache
-from sardonyx.store import identity, programs
+from sardonyx.store import identity, loader, programs
 from sardonyx.store.loader import load_program
 from sardonyx.targets.x86_64 import isa
 from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, scaled
@@ -330,6 +330,15 @@ def test_weights_are_kept_while_code_is_made_unless_a_file_may_have_them(
     order.clear()
     load_program(model(NONZERO), options(cache="off"))
     assert order == ["code"], "nothing is packed that cannot be kept"
+
+
+def test_a_model_without_constants_begins_no_thread_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(loader, "Background", begun.append)
+    plain = model("agraph (float[N] x) => (float[N] y) { y = Exp(x) }")
+    load_program(plain, options())
+    assert not begun
+    assert is_found(plain)
 
 
 def test_who_fails_to_compile_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
