@@ -20,7 +20,8 @@ class Prefetch:
     so many stretches side by side, and asks for `few_bytes` ahead in each of them, or for none: a machine may
     follow them by itself, with more requests than loads and prefetches may have. With `rows`, a tile asks for
     the rows that it reads at the next entry of its table too: of blocks of channels, which are far apart, no
-    machine guesses the next. All is brought to the cache `level`, 1 or 2; 0 = nothing is asked for.
+    machine guesses the next. With `far_rows` a tile does so if it is told that they do not lie in L2. All is
+    brought to the cache `level`, 1 or 2; 0 = nothing is asked for.
     """
 
     level: int
@@ -28,6 +29,7 @@ class Prefetch:
     few_bytes: int = 0
     streams: int = 1
     rows: bool = False
+    far_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ BESIDE = Prefetch(1, few_bytes=1 << 10, streams=2)
 """A way that asks ahead in stretches that are read side by side."""
 
 ROWS_TOO = Prefetch(1, 12 << 10, 4 << 10, rows=True)
+FAR_ROWS_TOO = Prefetch(1, 12 << 10, 4 << 10, far_rows=True)
 
 
 Define = Callable[..., object]
@@ -77,7 +78,7 @@ def _kernels(target: Target, define: Define, *told: object) -> tuple[Log, Loaded
     log, step = Log(), microkernel.Writer._step
 
     def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any, turn: int | None = None) -> Any:
-        if target.prefetch.rows:
+        if target.prefetch.rows or target.prefetch.far_rows:
             for row in range(writer.kernel.rows):
                 at = int_(steps.start * writer.element)
                 log.write(writer.f, writer.f.gep(writer._row(bases, row), at, "i8"), READ)

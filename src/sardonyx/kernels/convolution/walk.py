@@ -172,7 +172,14 @@ class Block:
         f, shape, word = self.f, self.shape, self.word
         read = int_(shape.operand_bytes)
         self.row, self.line = (f.mul(word[w], read) for w in (Conv.X_PIXEL, Conv.X_LINE))
-        words: dict[int, V] = {TileWords.TABLE: self.table, TileWords.ROW: self.row}
+        sample = f.mul(f.mul(self.parts.count, word[Conv.X_CHANNEL]), read)
+        is_blocked = f.icmp("eq", word[Conv.STEPS], int_(0))
+        is_far = f.binary("and", is_blocked, f.icmp("sgt", sample, word[Conv.L2_BYTES]))
+        words: dict[int, V] = {
+            TileWords.TABLE: self.table,
+            TileWords.ROW: self.row,
+            TileWords.FAR: f.convert("zext", is_far, "i64"),
+        }
         in_scratch: dict[int, V] = {
             TileWords.TILE_ROW: int_(shape.panel_row_bytes),
             TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // 2),

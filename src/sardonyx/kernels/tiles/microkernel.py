@@ -37,7 +37,7 @@ class TileWords(IntEnum):
     """The i64 words of the descriptor that the tiles of one call share; strides and distances are in bytes.
 
     Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of
-    the kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR.
+    the kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR. FAR tells that A is not in L2.
     """
 
     TABLE = 0
@@ -58,6 +58,7 @@ class TileWords(IntEnum):
     RESIDUAL_VECTOR = 15
     OTHER = 16
     KEPT = 17
+    FAR = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Writer:
             words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
-            self._prefetch_next_rows(a, table, entry.index, entries)
+            self._prefetch_rows(a, table, entry.index, entries, descriptor)
             b, ahead, sums = self._entry(steps, a_entry, b, ahead, sums)
             entry.next(b, ahead, *sums)
         self._store(tile, descriptor, self._joined(entry.carried[2:]))
@@ -196,16 +197,22 @@ class Writer:
         _, b, ahead, sums = self._steps(unrolled, steps, 1, a, b, ahead, sums)
         return b, ahead, list(sums)
 
-    def _prefetch_next_rows(self, a: V, table: V, entry: V, entries: V) -> None:
+    def _prefetch_rows(self, a: V, table: V, entry: V, entries: V, descriptor: V) -> None:
         """Ask for the lines in which the rows of the next entry begin, or of the last one."""
         f, prefetched = self.f, self.shape.prefetch
-        if not (prefetched.level and prefetched.rows):
-            return
+        if prefetched.level and prefetched.rows:
+            self._ask_for_rows(a, table, entry, entries)
+        elif prefetched.level and prefetched.far_rows:
+            with f.when(f.icmp("ne", f.word(descriptor, TileWords.FAR), int_(0))):
+                self._ask_for_rows(a, table, entry, entries)
+
+    def _ask_for_rows(self, a: V, table: V, entry: V, entries: V) -> None:
+        f = self.f
         following = f.smin(f.add(entry, int_(1)), f.sub(entries, int_(1)))
         words = f.gep(table, f.mul(following, int_(ENTRY_WORDS)), "i64")
         bases = self._bases(f.gep(a, f.load(words, "i64"), "i8"))
         for row in range(self.kernel.rows):
-            prefetch(f, self._row(bases, row), prefetched.level)
+            prefetch(f, self._row(bases, row), self.shape.prefetch.level)
 
     def _bases(self, a: V) -> tuple[V, V]:
         """The addresses of both halves of rows that begin at `a`."""

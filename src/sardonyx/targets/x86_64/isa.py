@@ -42,7 +42,7 @@ V4 = Target(
     lanes=16,
     tiles=tiles.AVX512,
     matrices=tiles.AMX,
-    prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10, far_rows=True),
     abreast=4,
     instructions=instructions.AVX512,
     tuning=_TUNING,

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Conv
@@ -27,7 +27,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
-from tests.unit.kernels.traced import FETCHES, ROWS_TOO, Trace
+from tests.unit.kernels.traced import FAR_ROWS_TOO, FETCHES, ROWS_TOO, Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -269,10 +269,13 @@ def test_every_line_length(target: Target, layouts: str, rng: np.random.Generato
 
 @TARGETS
 @LAYOUTS
-@pytest.mark.parametrize("fetch", [FETCHES[0], ROWS_TOO], ids=["weights", "rows too"])
+@pytest.mark.parametrize(
+    "fetch", [FETCHES[0], ROWS_TOO, FAR_ROWS_TOO], ids=["weights", "rows too", "far rows too"]
+)
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, layouts: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    target = replace(target, l2_bytes=4 << 10 if fetch.far_rows else target.l2_bytes)
     trace = Trace(monkeypatch, target, fetch, define_conv, "f32")
     for case in (*CASES, Case(3, 70, (9, 20), kernel=(5, 5), pad=2)):
         for threads in (1, 2):
@@ -292,6 +295,22 @@ def test_what_is_read_is_prefetched(
         trace.lines.clear()
         check(rng, Case(64, 256, size, pad=1), target, "float32", "blocked blocked", "store", threads=1)
         assert len(trace.fetched) > 0.8 * len(trace.lines)
+
+
+@TARGETS
+def test_rows_are_prefetched_if_they_are_far(
+    target: Target, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for l2_bytes in (1 << 20, 4 << 10):
+        at = replace(target, l2_bytes=l2_bytes)
+        trace = Trace(monkeypatch, at, FAR_ROWS_TOO, define_conv, "f32")
+        case = Case(96, 16, (20, 20), kernel=(1, 1))
+        check(rng, case, at, "float32", "blocked blocked", "store", threads=1)
+        counts.append(len(trace.fetched))
+    near, far = counts
+    rows_of_other_blocks = 5 * 400
+    assert far >= near + rows_of_other_blocks
 
 
 @TARGETS
