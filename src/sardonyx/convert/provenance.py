@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import onnx
+from typing import TYPE_CHECKING, Any
 
 import sardonyx
 from sardonyx.convert.framework import Exported, Framework
 from sardonyx.convert.parity import Parity
+
+if TYPE_CHECKING:
+    import onnx
 
 NOTES = "notes"
 

@@ -137,7 +137,7 @@ def test_what_few_need_is_not_imported_for_all() -> None:
     code = """
 import sys, sardonyx.client, sardonyx.registry.tokens, sardonyx.gateway.gateway
 print({"jwt", "onnx", "ml_dtypes"} & set(sys.modules))
-import sardonyx.tools.cli
+import sardonyx.tools.cli, sardonyx.convert.provenance
 print({"onnx", "ml_dtypes"} & set(sys.modules))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
