@@ -27,9 +27,10 @@ def test_tells_how_near_it_is(pickled: Path, tmp_path: Path, capsys: pytest.Capt
     assert "probabilities" in said.out and "0 of 65" in said.out
     assert "runs code" in said.err
     assert target.is_file()
-    assert main(["convert", str(pickled), "-o", str(target), "--json"]) == 0
+    again = tmp_path / "again.onnx"
+    assert main(["convert", str(target), "-o", str(again), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["kind"] == "sklearn"
+    assert told["kind"] == "onnx"
     assert [row["name"] for row in told["outputs"]] == ["label", "probabilities"]
 
 

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -449,10 +450,9 @@ import sys, threading, time
 import numpy as np
 import sardonyx
 from sardonyx.runtime import shortcut
-from tests.unit.runtime.test_shortcut import SOFT, model
 from sardonyx.ort import session
 shortcut.AFTER = session.FIRST_RUNS = 1
-made, feed = sardonyx.InferenceSession(model(SOFT)), {"x": np.ones((3000, 64), np.float32)}
+made, feed = sardonyx.InferenceSession(sys.argv[1]), {"x": np.ones((3000, 64), np.float32)}
 def work():
     while True:
         made.run(None, feed)
@@ -484,10 +484,12 @@ for _ in range(5):
     [END, pytest.param(FORK, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork"))],
     ids=["end", "fork"],
 )
-def test_processes_end_and_fork_while_threads_run(text: str) -> None:
+def test_processes_end_and_fork_while_threads_run(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model(SOFT))
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", text],
+        [sys.executable, "-W", "ignore", "-c", text, str(path)],
         env=variables,
         capture_output=True,
         text=True,
