@@ -239,6 +239,7 @@ def test_references_are_given_back(feed: dict[str, Any], names: Any) -> None:
     own = held.owner
     objects = [X, Z, feed, names, None, X.dtype, made._call, held, own, own._rows[0], *own._outputs]
     objects += [name for name, _ in own._inputs] + [made.run(None, {"x": X, "z": Z})[0].dtype]
+    gc.collect()  # what other tests left holds None
     before = [sys.getrefcount(one) for one in objects]
     for _ in range(2000):
         outcome(made.run, names, feed)
