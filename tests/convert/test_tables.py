@@ -102,7 +102,7 @@ def test_raw_columns_are_inputs_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "suffix",
-    ["joblib", *(pytest.param(s, marks=pytest.mark.slow) for s in ("pkl.gz", "skops", "txt", "ubj"))],
+    ["txt", *(pytest.param(s, marks=pytest.mark.slow) for s in ("joblib", "pkl.gz", "skops", "ubj"))],
 )
 def test_files_convert(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"m.{suffix}"

@@ -99,12 +99,6 @@ def test_outputs_may_be_as_far_apart_as_the_coarsest_precision_explains() -> Non
     assert near.agrees and not far.agrees and not bench.Row("net", 1).agrees
 
 
-def test_a_row_knows_what_its_precisions_allow(model: Path) -> None:
-    feeds = {"x": np.ones((1, 64), np.float32)}
-    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, precisions=("bf16", "fp16"))
-    assert row.allowed == 0.1
-
-
 def test_distance_is_relative_to_the_largest_value() -> None:
     right = np.array([10.0, np.nan, np.inf])
     assert bench.distance([np.array([10.1, np.nan, np.inf])], [right]) == pytest.approx(0.01)
@@ -143,12 +137,13 @@ def test_the_share_of_wrong_values() -> None:
     assert bench.wrong_share(right[:1], right) == 1
 
 
-def test_outputs_are_judged_by_what_was_expected(model: Path) -> None:
+def test_outputs_are_judged_by_what_was_expected_and_by_what_their_precisions_allow(model: Path) -> None:
     feeds = {"x": np.zeros((1, 64), np.float32)}
     expected = np.full((1, 64), 1 / 64, np.float32)
     expected[0, :16] = 0
-    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, expected=[expected])
-    assert row.wrong == [0.25, 0.25] and row.as_json()["wrong"] == [0.25, 0.25]
+    precisions = ("bf16", "fp16")
+    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, expected=[expected], precisions=precisions)
+    assert row.wrong == [0.25, 0.25] and row.as_json()["wrong"] == [0.25, 0.25] and row.allowed == 0.1
 
 
 def test_what_is_right_is_asked_only_where_outputs_differ(tmp_path: Path) -> None:
