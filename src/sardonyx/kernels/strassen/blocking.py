@@ -55,7 +55,8 @@ def blocking(half: int, columns: int, goal: Goal) -> Blocking:
     most = min(_PAIRS, _LEFT_BYTES // left_bytes)
     pairs = max(1, most // shape.max_rows) * shape.max_rows
     panels = max(1, min(_COLUMNS // shape.columns, columns // (2 * shape.columns)))
-    steps = _steps(half, goal, shape)
+    beside = (_FULL_TILES * shape.max_rows + 2 * shape.columns) * shape.element
+    steps = _steps(half, beside, goal, shape)
     used = scratch_bytes(pairs, shape) + pairs * (left_bytes + panels * product_row_bytes(shape))
     return Blocking(pairs, panels, steps, pitch, used)
 
@@ -73,12 +74,14 @@ class Twice:
 def twice_blocking(quarter: int, columns: int, goal: Goal) -> Twice:
     """For quarters of k of so many steps, and so many columns.
 
-    The left operands of one of seven products are made for all panels that are worked on together.
+    The left operands of one of seven products are made for all panels that are worked on together. They stay
+    in L2 beside quarters of four panels and differences of these.
     """
     shape = TileShape.of(goal, "f32")
     fours = max(1, _PAIRS // (2 * shape.max_rows)) * shape.max_rows
     panels = max(1, min(_COLUMNS_TWICE, columns) // (4 * shape.columns))
-    steps = _steps(quarter, goal, shape)
+    beside = PRODUCTS * fours * shape.element + (4 + len(DIFFERENCES)) * shape.panel_row_bytes
+    steps = _steps(quarter, beside, goal, shape)
     left_bytes = PRODUCTS * _odd_lines(steps) * shape.element
     right_bytes = len(DIFFERENCES) * steps * shape.panel_row_bytes
     used = scratch_bytes(2 * fours, shape) + right_bytes
@@ -96,10 +99,9 @@ def product_row_bytes(shape: TileShape) -> int:
     return _odd_lines(PRODUCTS * shape.columns) * shape.element
 
 
-def _steps(part: int, goal: Goal, shape: TileShape) -> int:
-    """Steps of a part of k for which some tiles of rows stay in L2 beside two panels: equal shares of it."""
-    beside = _FULL_TILES * shape.max_rows + 2 * shape.columns
-    longest = goal.target.l2_bytes * 3 // 4 // (beside * shape.element)
+def _steps(part: int, step_bytes: int, goal: Goal, shape: TileShape) -> int:
+    """Steps of a part of k of which so many bytes each stay in L2: equal shares of it."""
+    longest = goal.target.l2_bytes * 3 // 4 // step_bytes
     cuts = -(-part // max(shape.lanes, longest))
     return -(-part // (cuts * shape.lanes)) * shape.lanes
 

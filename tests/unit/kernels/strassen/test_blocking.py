@@ -45,6 +45,8 @@ def test_whole_tiles_and_vectors_of_fours(
     operands = PRODUCTS * cut.fours * cut.steps * 4 + 4 * cut.steps * shape.panel_row_bytes
     products = cut.fours * product_row_bytes(shape) * (1 + 4 * cut.panels)
     assert cut.scratch_bytes >= operands + products + scratch_bytes(2 * cut.fours, shape)
+    beside = PRODUCTS * cut.fours * 4 + 8 * shape.panel_row_bytes
+    assert (cut.steps - shape.lanes) * beside <= l2_bytes * 3 // 4
 
 
 @TARGETS
