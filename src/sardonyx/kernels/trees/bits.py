@@ -57,14 +57,14 @@ class Bits:
         return np.unique(self.heads["target"][:, None] + np.arange(self.outputs))
 
     def least_rows(self, depth: float) -> int:
-        """From how many rows on a vector of them is faster than walks of that length, row by row.
+        """From how many rows on a vector of them is faster than walks, the longest of trees having that mean.
 
-        In cycles, measured: a test takes about 2, with masks of two vectors 3, a step of a walk 4.5; beside
-        them each output of a tree takes 8, of a walk 4.
+        In cycles, measured: a test takes about 2, with masks of two vectors 3; beside them each output of a
+        tree takes 8. A walk takes some 2 a level, beside them 4, and 2 for each output.
         """
         tests = len(self.tests) / len(self.heads) * (2.2 if self.size == 32 else 3.2)
         asked = tests + 8 + 8 * self.outputs
-        return math.ceil(asked / (4.5 * depth + 4 + 4 * self.outputs))
+        return math.ceil(asked / (1.8 * depth + 4 + 2 * self.outputs))
 
 
 def block_rows(target: Target) -> int:

@@ -9,26 +9,22 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
+from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.value import const
+from sardonyx.ir.value import Value, const
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
-from sardonyx.kernels.trees.bits import bits_of, block_rows
-from sardonyx.kernels.trees.driver import (
-    BLOCK_ROWS,
-    LEAF,
-    MISSING_SHIFT,
-    MODE_SHIFT,
-    WALKS,
-    Forest,
-    Word,
-    forest_ir,
-)
+from sardonyx.kernels.trees.arguments import TREES, Forest, Word
+from sardonyx.kernels.trees.bits import Bits, bits_of, block_rows
+from sardonyx.kernels.trees.clusters import Clusters, cut
+from sardonyx.kernels.trees.driver import forest_ir
+from sardonyx.kernels.trees.steps import registers_of
+from sardonyx.kernels.trees.walks import MOST_OUTPUTS, scratch_bytes
 
+_MOST_FEATURES = 1 << 24
 Array = np.ndarray[Any, Any]
 
 
@@ -41,35 +37,30 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     tables = {name: value.data for name, value in zip(names, rest, strict=True) if value.data is not None}
     targets = root.attrs["targets"]
     _check(tables, targets)
-    inner = tables["mode"] < LEAF
+    depths = _depths(tables)
     bits = bits_of(tables) if target.is_machine and x.dtype is dt.F32 else None
-    forest = Forest(
-        x.dtype,
-        rest[-1].dtype,
-        tuple(sorted(set(tables["mode"][inner].tolist()))),
-        bool(tables["missing"][inner].any()),
-        root.attrs["combine"],
-        bits.size if bits else 0,
-    )
+    clusters = cut(tables)
+    first, outputs = _same_targets(tables, clusters)
+    forest = _forest(root, clusters, outputs, bits, target)
     source, (total, touched) = places[x.id], group.results
     words: dict[int, Argument] = {
         Word.X: Address.of(source),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
-        Word.MOST_FEATURES: int(tables["feature"][inner].max(initial=-1)) + 1,
+        Word.MOST_FEATURES: clusters.features,
         Word.TREES: len(tables["root"]),
         Word.TARGETS: targets,
+        Word.FIRST: first,
     }
-    arrays = _arrays(tables, forest)
+    arrays = _arrays(tables, clusters, forest, outputs)
+    named = bits.named if bits else np.arange(first, first + outputs)
     if bits:
-        arrays |= {Word.HEADS: bits.heads.view(np.uint8), Word.TESTS: bits.tests.view(np.uint8)}
-        arrays[Word.LEAVES] = bits.leaves.reshape(-1)
-        arrays[Word.NAMED] = np.isin(np.arange(targets), bits.named).view(np.uint8)
+        arrays |= _bits_arrays(bits)
         words[Word.OUTPUTS] = bits.outputs
-        words[Word.LEAST_ROWS] = bits.least_rows(float(arrays[Word.DEPTHS].mean()))
-    kinds = {Word.WEIGHT: forest.weights, Word.LEAVES: dt.F32}
-    kinds |= dict.fromkeys((Word.NODES, Word.HEADS, Word.TESTS, Word.NAMED), dt.U8)
-    stored = {word: _stored(array, kinds.get(word, dt.I32)) for word, array in arrays.items()}
+        words[Word.LEAST_ROWS] = bits.least_rows(float(depths.mean()))
+    if len(named):
+        arrays[Word.NAMED] = np.isin(np.arange(targets), named).view(np.uint8)
+    stored = {word: _stored(array) for word, array in arrays.items()}
     words |= {word: Address(storage) for word, storage in stored.items()}
     scratch = Storage("arena", forest.weights, x.shape[0] * targets)
     writes = [scratch] if total is None else []
@@ -85,14 +76,35 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         work=x.shape[0] * len(tables["root"]) * 30,
         scratch_bytes=_scratch_bytes(forest, targets, x.shape[1], target),
         kind="trees",
-        plan=f"{len(tables['root'])} trees of {len(inner)} nodes for {x.shape[0]} rows",
+        plan=f"{len(tables['root'])} trees of {len(tables['mode'])} nodes for {x.shape[0]} rows",
     )
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
 
 
+def _forest(root: Value, clusters: Clusters, outputs: int, bits: Bits | None, target: Target) -> Forest:
+    x, weights = root.args[0], root.args[-1]
+    return Forest(
+        x.dtype,
+        weights.dtype,
+        clusters.modes,
+        clusters.missing,
+        root.attrs["combine"],
+        clusters.layout,
+        registers_of(clusters.features, target) if x.dtype is dt.F32 else 0,
+        1 << (outputs - 1).bit_length() if outputs else 0,
+        bits.size if bits else 0,
+    )
+
+
+def _bits_arrays(bits: Bits) -> dict[Word, Array]:
+    """The constant operands of small trees."""
+    tables = {Word.HEADS: bits.heads.view(np.uint8), Word.TESTS: bits.tests.view(np.uint8)}
+    return {**tables, Word.LEAVES: bits.leaves}
+
+
 def _scratch_bytes(forest: Forest, targets: int, features: Dim, target: Target) -> Dim:
-    """The totals of a block of rows, and where small trees are asked by bits the rows by feature."""
-    walks = BLOCK_ROWS * targets * 9 + 64
+    """What walks take, or where small trees are asked by bits a block of rows by feature and its totals."""
+    walks = scratch_bytes(forest, targets, target)
     return block_rows(target) * (8 * targets + 4 * features) + 64 + walks if forest.bits else walks
 
 
@@ -102,56 +114,42 @@ def _check(tables: Mapping[str, Array], targets: int) -> None:
     yes, no = tables["yes"], tables["no"]
     first, count = yes[~inner], no[~inner]
     inside = [(tables["root"], nodes), (yes[inner], nodes), (no[inner], nodes), (tables["target"], targets)]
-    inside += [(tables["feature"][inner], 1 << MODE_SHIFT), (first, entries + 1), (count, entries + 1)]
+    inside += [(tables["feature"][inner], _MOST_FEATURES), (first, entries + 1), (count, entries + 1)]
     inside += [(first.astype(np.int64) + count, entries + 1)]
     if any(a.size and not (a.min() >= 0 and a.max() < size) for a, size in inside):
         raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
-def _arrays(tables: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
-    """The constant operands; node `nodes` is a leaf without entries."""
-    inner, nodes = tables["mode"] < LEAF, len(tables["mode"])
-    real = forest.dtype.numpy
-    fields = np.dtype(
-        {
-            "names": ["threshold", "facts", "no", "yes"],
-            "formats": [real, np.int32, np.int32, np.int32],
-            "offsets": [0, *(real.itemsize + 4 * n for n in range(3))],
-            "itemsize": forest.node_bytes,
-        }
-    )
-    if (nodes + 1) * forest.node_bytes > np.iinfo(np.int32).max:
-        raise ShapeError(
-            f"an ensemble of trees has {nodes} nodes, more than this kernel can number; split it"
-        )
-    records = np.zeros(nodes + 1, fields)
-    own = np.arange(nodes, dtype=np.int32)
-    records["threshold"][:nodes] = tables["threshold"]
-    facts = tables["feature"].copy()
-    if len(forest.modes) > 1 or forest.missing:
-        facts |= tables["mode"].astype(np.int32) << MODE_SHIFT
-        facts |= tables["missing"].astype(np.int32) << MISSING_SHIFT
-    records["facts"][:nodes] = np.where(inner, facts, 0)
-    for name in ("yes", "no"):
-        records[name][:nodes] = np.where(inner, tables[name], own) * forest.node_bytes
-    records["yes"][nodes] = records["no"][nodes] = nodes * forest.node_bytes
-    pad = -len(tables["root"]) % WALKS
+def _same_targets(tables: Mapping[str, Array], clusters: Clusters) -> tuple[int, int]:
+    """The first target and how many follow, if every leaf has one entry for each of them; else 0 of them."""
+    begin, counts = (tables[side][clusters.leaves] for side in ("yes", "no"))
+    outputs = int(counts.max(initial=0))
+    if not 0 < outputs <= MOST_OUTPUTS or counts.min() < outputs:
+        return 0, 0
+    named = tables["target"][begin[:, None] + np.arange(outputs)]
+    first = int(named[0, 0])
+    return (first, outputs) if (named == first + np.arange(outputs)).all() else (0, 0)
+
+
+def _arrays(
+    tables: Mapping[str, Array], clusters: Clusters, forest: Forest, outputs: int
+) -> dict[Word, Array]:
+    """The constant operands of walks."""
+    begin, counts = (tables[side][clusters.leaves] for side in ("yes", "no"))
+    weight = tables["weight"].astype(forest.stored.numpy, copy=False)
+    number = np.arange(len(clusters.roots)) % TREES
     arrays = {
-        Word.ROOTS: np.pad(tables["root"], (0, pad), constant_values=nodes) * forest.node_bytes,
-        Word.DEPTHS: np.pad(_depths(tables), (0, pad)),
-        Word.START: _at_leaves(inner, tables["yes"]),
-        Word.COUNT: _at_leaves(inner, tables["no"]),
-        Word.TARGET: tables["target"],
+        Word.CLUSTERS: clusters.records.view(np.uint8),
+        Word.ROOTS: (number << 32) + clusters.roots,
+        Word.BASES: clusters.bases,
+        Word.WEIGHT: weight,
     }
-    whole = {word: np.asarray(array, np.int32) for word, array in arrays.items()}
-    return {**whole, Word.NODES: records.view(np.uint8), Word.WEIGHT: tables["weight"]}
-
-
-def _at_leaves(inner: Array, column: Array) -> Array:
-    """What a column says of leaves, 0 at other nodes and at the one that is added."""
-    found = np.zeros(len(inner) + 1, np.int32)
-    np.copyto(found[:-1], column, where=~inner)
-    return found
+    if forest.width:
+        arrays[Word.WEIGHT] = np.zeros((len(begin), forest.width), weight.dtype)
+        arrays[Word.WEIGHT][:, :outputs] = weight[begin[:, None] + np.arange(outputs)]
+        return arrays
+    entries = {Word.START: begin, Word.COUNT: counts, Word.TARGET: tables["target"]}
+    return arrays | {word: np.asarray(array, np.int32) for word, array in entries.items()}
 
 
 def _depths(tables: Mapping[str, Array]) -> Array:
@@ -176,6 +174,6 @@ def _depths(tables: Mapping[str, Array]) -> Array:
     raise ShapeError("the nodes of a tree ensemble form a cycle; check their children")
 
 
-def _stored(array: Array, dtype: DType) -> Storage:
-    value = const(np.ascontiguousarray(array, dtype.numpy))
-    return Storage("const", dtype, array.size, 0, value)
+def _stored(array: Array) -> Storage:
+    value = const(np.ascontiguousarray(array.reshape(-1)))
+    return Storage("const", value.dtype, array.size, 0, value)

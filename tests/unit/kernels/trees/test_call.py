@@ -12,7 +12,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.ir.value import Value, many
 from sardonyx.kernels.trees.call import _depths, trees_calls
-from sardonyx.kernels.trees.driver import BLOCK_ROWS
+from sardonyx.kernels.trees.walks import BLOCK_ROWS
 from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array
 

@@ -165,3 +165,47 @@ def test_features_that_small_trees_miss(target: Target) -> None:
 @pytest.mark.parametrize("features", [60, 300])
 def test_rows_that_are_too_wide_for_one_block(target: Target, features: int) -> None:
     check(rows_of(333, features), grown(7, 5, features=features), target, threads=(1, 2))
+
+
+@TARGETS
+@pytest.mark.parametrize("features", [9, 20, 40, 64, 65, 300, 70_000])
+@pytest.mark.parametrize("rows", [1, 3, 50])
+def test_features_in_registers_and_not(target: Target, rows: int, features: int) -> None:
+    rng = np.random.default_rng(features)
+    for real in (np.float32, np.float64) if features < 100 else (np.float32,):
+        forest = grown(7, 7, features=features, real=real)
+        x = rng.integers(-2, 3, (rows, features)).astype(real)
+        x[rng.random(x.shape) < 0.1] = np.nan
+        check(x, forest, target, threads=(1, 2))
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [1, 2, 50])
+@pytest.mark.parametrize("outputs", [0, 1, 2])
+def test_more_trees_than_a_row_walks_through_at_a_time(target: Target, rows: int, outputs: int) -> None:
+    forest = grown(1200, 3, outputs=outputs)
+    check(rows_of(rows), forest, target)
+    forest[0][:] += 70
+    check(rows_of(rows, 80), forest, target)
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [1, 60])
+@pytest.mark.parametrize("combine", ["sum", "min", "max"])
+def test_large_trees_of_the_same_targets(target: Target, rows: int, combine: str) -> None:
+    for outputs in (1, 2, 3):
+        forest = grown(8, 9, outputs=outputs)
+        first, counts = forest[4][forest[1] == LEAF], forest[5][forest[1] == LEAF]
+        forest[7][first[:, None] + np.arange(outputs)] = np.arange(outputs)
+        assert (counts == outputs).all()
+        check(rows_of(rows), forest, target, combine)
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [1, 5, 60])
+def test_trees_that_share_nodes(target: Target, rows: int) -> None:
+    forest = grown(5, 6)
+    inner = np.flatnonzero(forest[1] < LEAF)
+    forest[4][inner[-1]] = forest[6][1]
+    forest[6][3] = forest[6][0]
+    check(rows_of(rows), forest, target, threads=(1, 2))
