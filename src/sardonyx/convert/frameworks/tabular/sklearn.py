@@ -120,7 +120,16 @@ def _told(model: Any, asked: tuple[str, ...], table: Table, feeds: Feeds) -> lis
 
 def _stacked(answer: Any) -> Any:
     """The probabilities of several labels, label by label, if they have as many classes."""
-    return np.stack(answer) if isinstance(answer, list) else answer
+    if not isinstance(answer, list):
+        return answer
+    counts = [part.shape[-1] for part in answer]
+    if len(set(counts)) > 1:
+        told = ", ".join(map(str, counts))
+        raise ConvertError(
+            f"the labels that the model predicts have {told} classes, which one output cannot hold; "
+            "convert a model for each label"
+        )
+    return np.stack(answer)
 
 
 def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> bytes:

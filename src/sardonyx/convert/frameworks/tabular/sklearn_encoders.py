@@ -1,14 +1,14 @@
-"""Encoders of categories, one-hot, ordinal and by target: converters for skl2onnx.
+"""Encoders of categories, one-hot, ordinal and by target, and bins of numbers: converters for skl2onnx.
 
 Its own cut fractions off numbers, read float64 as float32, know no missing category, answer none of the
-columns where a category was never seen though scikit-learn counts it among the rare ones, and refuse a single
-column. A category that scikit-learn would refuse is answered with NaN: a number that says that there is none.
+columns where a category was never seen though scikit-learn counts it among the rare ones, refuse a single
+column, and compare with edges of bins in float32. A category that scikit-learn would refuse is answered with
+NaN: a number that says that there is none.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +20,6 @@ from sardonyx.convert.framework import Array
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
 
 RARE_IF_UNKNOWN = ("infrequent_if_exist", "warn")
-DENSE = {"onehot": "onehot-dense"}
 Write = Callable[[GraphWriter, Any, int, str], str]
 """Writes the answer for column `at` from [batch, categories], which has a one for each row's category."""
 
@@ -81,22 +80,40 @@ def _converter(write: Write) -> Any:
 
 
 def _shapes_of_bins(operator: Any) -> None:
-    from skl2onnx.shape_calculators.k_bins_discretiser import calculate_sklearn_k_bins_discretiser
+    from skl2onnx.common.data_types import FloatTensorType
 
-    calculate_sklearn_k_bins_discretiser(operator)
+    counts = operator.raw_operator.n_bins_
+    width = len(counts) if operator.raw_operator.encode == "ordinal" else int(sum(counts))
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
 
 
 def _bins(scope: Any, operator: Any, container: Any) -> None:
-    """A sparse answer is written as the dense one that it stands for, which skl2onnx knows alone."""
-    from skl2onnx.operator_converters.k_bins_discretiser import convert_sklearn_k_bins_discretiser
+    """How many inner edges of its column a number reaches, or a one at that place of the column's bins.
 
-    fitted = operator.raw_operator
-    operator.raw_operator = copy.copy(fitted)
-    operator.raw_operator.encode = DENSE.get(fitted.encode, fitted.encode)
-    try:
-        convert_sklearn_k_bins_discretiser(scope, operator, container)
-    finally:
-        operator.raw_operator = fitted
+    Edges often are numbers of the data, which float32 may take to the other side.
+    """
+    graph, model = GraphWriter(), operator.raw_operator
+    counts = [int(count) for count in model.n_bins_]
+    width = max(counts)
+    edges = np.full((len(counts), width), np.inf)
+    for row, known in zip(edges, model.bin_edges_, strict=True):
+        row[: len(known) - 2] = known[1:-1]
+    names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
+    numbers = [graph.node("Cast", [name], to=TensorProto.DOUBLE) for name in names]
+    whole = graph.node("Concat", numbers, axis=1) if len(numbers) > 1 else numbers[0]
+    last = graph.unnamed(np.array([2]))
+    reached = graph.node("GreaterOrEqual", [graph.node("Unsqueeze", [whole, last]), graph.unnamed(edges)])
+    places = graph.node("ReduceSum", [graph.node("Cast", [reached], to=TensorProto.INT64), last], keepdims=0)
+    if model.encode != "ordinal":
+        at_place = graph.node(
+            "Equal", [graph.node("Unsqueeze", [places, last]), graph.unnamed(np.arange(width))]
+        )
+        every = graph.node("Cast", [at_place], to=TensorProto.FLOAT)
+        flat = graph.node("Reshape", [every, graph.unnamed(np.array([0, len(counts) * width]))])
+        kept = [column * width + place for column, count in enumerate(counts) for place in range(count)]
+        places = graph.node("Gather", [flat, graph.unnamed(np.array(kept, np.int64))], axis=1)
+    graph.node("Cast", [places], "y", to=TensorProto.FLOAT)
+    enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
 
 
 def _columns(graph: GraphWriter, inputs: Sequence[Any], names: dict[str, str]) -> Iterator[tuple[str, bool]]:

@@ -102,6 +102,8 @@ class Table:
         """What the framework answers to the rows, and to the first alone; ConvertError if it cannot."""
         try:
             return [Case(self.taken(part), call(part)) for part in batches(feeds)]
+        except ConvertError:
+            raise
         except Exception as error:
             what, do = (
                 ("rows drawn at random", f"give {SAMPLE}, with rows that it was made for")

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from sardonyx.convert import from_sklearn
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.tabular import sklearn
 
@@ -127,3 +128,11 @@ def test_columns_get_their_names_back() -> None:
 def test_probabilities_of_several_labels_are_one_array() -> None:
     assert sklearn._stacked([np.zeros((3, 2)), np.ones((3, 2))]).shape == (2, 3, 2)
     assert sklearn._stacked("as it is") == "as it is"
+
+
+def test_labels_of_different_numbers_of_classes_are_refused_in_words() -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    goals = np.stack([np.arange(30) % 3, np.arange(30) % 2], 1)
+    model = RandomForestClassifier(2).fit(rows, goals)
+    with pytest.raises(ConvertError, match="^the labels that the model predicts have 3, 2 classes"):
+        from_sklearn(model, sample=rows)
