@@ -136,7 +136,10 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
     import skl2onnx
 
     last = columns.last_step(model)
-    options = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
+    options: dict[int, dict[str, Any]] = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
+    options |= {
+        id(part): {"tokenexp": _WORDS} for part in sklearn_pandas.parts_of(model) if _is_of_words(part)
+    }
     opset = {**OPSET, "": request.opset or OPSET[""]}
     with (
         warnings.catch_warnings(),
@@ -166,6 +169,19 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
     ]  # scikit-learn answers no more, so nothing proves them
     data: bytes = proto.SerializeToString()
     return data
+
+
+_WORDS = r"\w\w+"
+"""scikit-learn's words, of two letters of any language or more; skl2onnx's are of one and of ASCII."""
+
+
+def _is_of_words(part: Any) -> bool:
+    return (
+        columns.is_text_reader(part)
+        and part.analyzer == "word"
+        and part.token_pattern == r"(?u)\b\w\w+\b"
+        and hasattr(part, "vocabulary_")
+    )
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -136,3 +137,12 @@ def test_labels_of_different_numbers_of_classes_are_refused_in_words() -> None:
     model = RandomForestClassifier(2).fit(rows, goals)
     with pytest.raises(ConvertError, match="^the labels that the model predicts have 3, 2 classes"):
         from_sklearn(model, sample=rows)
+
+
+@pytest.mark.parametrize("options", [{}, {"ngram_range": (1, 2)}, {"lowercase": False, "binary": True}])
+def test_words_are_those_of_scikit_learn(options: dict[str, Any]) -> None:
+    """Of any language, and those of one letter are none, also between two others."""
+    texts = ["Über die naïve Façade", "I saw a cat", "Žluťoučký kůň", "眠い 猫 a 猫たち", "x_1 y", ""] * 5
+    reader = CountVectorizer(**options)
+    for model in (reader, make_pipeline(reader, LogisticRegression())):
+        assert from_sklearn(model.fit(texts, np.arange(30) % 3), sample=np.array(texts)).parity.holds
