@@ -20,6 +20,7 @@ from sardonyx.convert.frameworks.tabular import (
     sklearn_boosting,
     sklearn_categories,
     sklearn_encoders,
+    sklearn_imputers,
     sklearn_pandas,
     sklearn_trees,
     sklearn_voting,
@@ -147,6 +148,7 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
         sklearn_boosting.registered(),
         sklearn_categories.registered(),
         sklearn_encoders.registered(),
+        sklearn_imputers.registered(),
         sklearn_trees.registered(),
         sklearn_voting.registered(),
     ):

@@ -1,0 +1,83 @@
+"""Imputers that tell what was missing (`add_indicator`): a converter for skl2onnx, which leaves that out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
+
+
+@contextlib.contextmanager
+def registered() -> Iterator[None]:
+    """While this lasts, skl2onnx converts them right."""
+    from skl2onnx import _supported_operators as known
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.impute import SimpleImputer
+
+    names = known.sklearn_operator_name_map
+    before = names[SimpleImputer]
+    update_registered_converter(
+        SimpleImputer,
+        "SardonyxSimpleImputer",
+        _shapes(get_shape_calculator(before)),
+        _converter(get_converter(before)),
+        overwrite=True,
+    )
+    try:
+        yield
+    finally:
+        names[SimpleImputer] = before
+
+
+def _shapes(original: Any) -> Any:
+    def shapes(operator: Any) -> None:
+        original(operator)
+        model = operator.raw_operator
+        if model.indicator_ is not None:
+            width = len(_kept(model)) + len(model.indicator_.features_)
+            operator.outputs[0].type.shape = [operator.inputs[0].get_first_dimension(), width]
+
+    return shapes
+
+
+def _kept(model: Any) -> np.ndarray[Any, Any]:
+    """The columns that held numbers when it was fitted; it drops others."""
+    return np.flatnonzero(~np.isnan(model.statistics_.astype(np.float64)))
+
+
+def _converter(original: Any) -> Any:
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+
+        model = operator.raw_operator
+        if model.indicator_ is None or isinstance(operator.inputs[0].type, StringTensorType):
+            original(scope, operator, container)
+            return
+        is_double = isinstance(operator.outputs[0].type, DoubleTensorType)
+        kind, dtype = (TensorProto.DOUBLE, np.float64) if is_double else (TensorProto.FLOAT, np.float32)
+        graph = GraphWriter()
+        names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
+        numbers = [graph.node("Cast", [name], to=kind) for name in names]
+        whole = graph.node("Concat", numbers, axis=1) if len(numbers) > 1 else numbers[0]
+        if np.isnan(model.missing_values):
+            missing = graph.node("IsNaN", [whole])
+        else:
+            missing = graph.node("Equal", [whole, graph.unnamed(dtype(model.missing_values))])
+        filled = graph.node("Where", [missing, graph.unnamed(model.statistics_.astype(dtype)), whole])
+        ones = graph.node("Cast", [missing], to=kind)
+        told = np.asarray(model.indicator_.features_, np.int64)
+        parts = [
+            graph.node("Gather", [source, graph.unnamed(places)], axis=1)
+            for source, places in ((filled, _kept(model)), (ones, told))
+        ]
+        graph.node("Concat", parts, "y", axis=1)
+        enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
+
+    return convert
