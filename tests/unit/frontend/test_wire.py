@@ -141,7 +141,7 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([*head, size]) + content
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] * (n >= 18)) for n in range(60)])
 def test_damaged_bytes_are_protobufs_to_judge(seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = tree(ints=rng.integers(0, 300, COUNT).tolist(), texts=["LEAF"] * COUNT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -162,7 +162,13 @@ def check(case: Sum, kind: str, place: str, target: str, *, fixed: bool = True) 
     assert wrong is None, wrong
 
 
-every = pytest.mark.parametrize("case", SUMS, ids=[s.nodes.split(" y = ")[-1][:40] for s in SUMS])
+def quick_and_slow(quick: Sequence[Sum], slow: Sequence[Sum]) -> list[Any]:
+    """Cases by their last nodes; of two tests that compute in numpy each has the half in `make test`."""
+    marked = [(case, ()) for case in quick] + [(case, pytest.mark.slow) for case in slow]
+    return [pytest.param(case, id=case.nodes.split(" y = ")[-1][:40], marks=marks) for case, marks in marked]
+
+
+every = pytest.mark.parametrize("case", quick_and_slow(SUMS, ()))
 
 
 @every
@@ -177,12 +183,12 @@ def test_elsewhere(case: Sum, place: str) -> None:
     check(case, "float16", place, "", fixed=place == "Scan")
 
 
-@every
+@pytest.mark.parametrize("case", quick_and_slow(SUMS[::2], SUMS[1::2]))
 def test_reference_target(case: Sum) -> None:
     check(case, "float16", "graph", "reference")
 
 
-@every
+@pytest.mark.parametrize("case", quick_and_slow(SUMS[1::2], SUMS[::2]))
 def test_constants(case: Sum) -> None:
     """What is known while loading is rounded as often as what is fed."""
     x = case.x.astype(np.float16)

@@ -24,6 +24,7 @@ from sardonyx.object import engine
 from sardonyx.object.draft import Draft
 from sardonyx.runtime import promoter, promotion
 from sardonyx.runtime.cache import Cache
+from tests.runnable import examples
 from tests.unit.runtime.programs import f32, model
 
 TEXT = """
@@ -352,9 +353,10 @@ def start(
 
 def test_a_process_may_end_at_any_time_meanwhile(path: Path, tmp_path: Path, shared: Path) -> None:
     """LLVM must not compile while its library is taken down."""
-    folders = [filled(tmp_path / f"cache{number}", shared) for number in range(6)]
-    ends = [start(f"time.sleep({0.02 * n})", path, folder) for n, folder in enumerate(folders)]
-    assert [process.wait(120) for process in ends] == [0] * 6
+    moments = [0.02 * n for n in range(6)][:: examples(3, 1)]
+    folders = [filled(tmp_path / f"cache{number}", shared) for number in range(len(moments))]
+    ends = [start(f"time.sleep({moments[n]})", path, folder) for n, folder in enumerate(folders)]
+    assert [process.wait(120) for process in ends] == [0] * len(moments)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no process forks")
@@ -429,7 +431,7 @@ def test_llvm_is_loaded_while_no_process_forks() -> None:
 def test_a_killed_process_leaves_nothing_broken_and_later_ones_find_full_code(
     path: Path, tmp_path: Path, shared: Path
 ) -> None:
-    for number in range(2):
+    for number in range(examples(1, 2)):
         folder = filled(tmp_path / f"cache{number}", shared)
         killed = start("print(quick(), flush=True); time.sleep(60)", path, folder, stdout=subprocess.PIPE)
         assert killed.stdout is not None
