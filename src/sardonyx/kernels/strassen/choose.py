@@ -21,8 +21,11 @@ from sardonyx.kernels.product.choose import chosen as chosen_matrix
 from sardonyx.kernels.product.choose import is_exact
 from sardonyx.kernels.tiles.shape import TileShape
 
-_LEAST_ROWS, _LEAST_ROWS_TWICE = 64, 96
-"""Rows from which on it is faster, once and twice; fewer are multiplied as they are, in the same call."""
+_LEAST_ROWS, _LEAST_ROWS_TWICE = 32, 96
+"""Rows from which on it is faster, once and twice; fewer are multiplied as they are, in the same call.
+
+The former on one thread: several, which share the rate of memory, need twice as many.
+"""
 
 _LEAST_K, _LEAST_N = 384, 384
 """Of the weights; the latter of each thread that makes left operands for itself, too."""
@@ -39,7 +42,7 @@ _MOST_HALVES_APART = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """Sizes from which on products are computed so: rows, and columns of a thread that shares out columns."""
+    """Sizes from which on products are computed so: rows on one thread, columns of each of several."""
 
     rows: int
     rows_twice: int

@@ -19,6 +19,9 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 LEAST_ROWS, LEAST_ROWS_TWICE = 56, 128
 """Rows of a thread that are worth reading all weights for, and making sums of them."""
 
+_ROWS_SHARED = 2
+"""How many times the least rows of one thread several need: they share the rate at which sums are read."""
+
 
 def define_strassen(module: Module, goal: Goal) -> None:
     """Add `void @sdx_gemm_strassen_f32(ptr args, ptr ctx)`.
@@ -41,7 +44,8 @@ def define_strassen(module: Module, goal: Goal) -> None:
     again = f.binary("and", again, shared)
     own = f.select(again, int_(LEAST_ROWS_TWICE), int_(LEAST_ROWS))
     by_rows = f.icmp("sge", m, f.mul(usual, own))
-    enough = f.binary("and", f.icmp("sge", m, f.word(args, Gemm.LEAST_ROWS)), f.binary("or", by_rows, wide))
+    least = f.mul(f.word(args, Gemm.LEAST_ROWS), f.smin(usual, int_(_ROWS_SHARED)))
+    enough = f.binary("and", f.icmp("sge", m, least), f.binary("or", by_rows, wide))
     little, much = f.new_label("little"), f.new_label("much")
     f.branch(enough, much, little)
     f.start(little)

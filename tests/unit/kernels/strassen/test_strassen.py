@@ -56,7 +56,7 @@ class Case:
     pairs: int = 0
     steps: int = 0
     panels: int = 0
-    least: int = 2
+    least: int = 1
     least_columns: int = 1
     twice: int = NEVER
     fours: int = 0
@@ -223,6 +223,15 @@ def test_few_columns_a_thread_are_multiplied_as_they_are(target: Target) -> None
             Drawn(Case(m, 64, 256, least_columns=n)).run(target, threads=threads) for n in (1, 100)
         )
         assert np.array_equal(seven, asked) != is_direct
+
+
+@TARGETS
+def test_several_threads_need_twice_the_rows(target: Target) -> None:
+    """They share the rate of memory, from which sums come too."""
+    direct = Drawn(Case(40, 64, 256, least=41)).run(target)
+    for threads, least, is_direct in ((1, 40, False), (2, 21, True), (3, 21, True), (2, 20, False)):
+        got = Drawn(Case(40, 64, 256, least=least, least_columns=1)).run(target, threads=threads)
+        assert np.array_equal(got, direct) == is_direct
 
 
 @TARGETS
