@@ -42,7 +42,16 @@ def test_a_lone_tile_looks_a_fixed_distance_on(few: bool) -> None:
     assert address == (FETCH.few_bytes if few else FETCH.alone_bytes)
     assert last == 15 * TURN, "the next run lies behind its own"
     assert step == TURN
-    assert looked(1, few, 8, 8, 5)[1] == 7 * TURN, "a run elsewhere is not reached"
+    long = 2 * FETCH.alone_bytes // TURN + 1
+    assert looked(1, few, long, long, 5)[1] == (long - 1) * TURN, "a run elsewhere is not reached"
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_a_lone_tile_with_a_short_run_fetches_one_that_lies_elsewhere(few: bool) -> None:
+    address, last, step, per_tile = looked(1, few, 8, 8, 5)
+    assert (address, last) == (13 * TURN, 20 * TURN)
+    assert (step, per_tile) == (TURN, 8 * TURN)
+    assert looked(1, few, 8, 0, 5)[1] == 7 * TURN, "nothing follows"
 
 
 def test_a_lone_tile_asks_for_nothing_new_where_streams_are_followed() -> None:
