@@ -138,9 +138,11 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
 
     last = columns.last_step(model)
     options: dict[int, dict[str, Any]] = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
-    options |= {
-        id(part): {"tokenexp": _WORDS} for part in sklearn_pandas.parts_of(model) if _is_of_words(part)
-    }
+    for part in sklearn_pandas.parts_of(model):
+        if _is_of_words(part):
+            options[id(part)] = {"tokenexp": _WORDS}
+        elif hasattr(part, "get_support"):
+            options[id(part)] = {}  # some are classifiers to skl2onnx, by what they select for
     opset = {**OPSET, "": request.opset or OPSET[""]}
     with (
         warnings.catch_warnings(),

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import RFE
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -146,3 +147,9 @@ def test_words_are_those_of_scikit_learn(options: dict[str, Any]) -> None:
     reader = CountVectorizer(**options)
     for model in (reader, make_pipeline(reader, LogisticRegression())):
         assert from_sklearn(model.fit(texts, np.arange(30) % 3), sample=np.array(texts)).parity.holds
+
+
+def test_columns_that_a_classifier_selects() -> None:
+    chosen = RFE(LogisticRegression(), n_features_to_select=1)
+    model = make_pipeline(chosen, LogisticRegression()).fit(ROWS, GOAL)
+    assert from_sklearn(model, sample=ROWS).parity.holds
