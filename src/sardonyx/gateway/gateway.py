@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sqlalchemy import URL
+from starlette.responses import RedirectResponse
 
 from sardonyx.client.outbound import Outbound
 from sardonyx.database import Database
@@ -100,6 +101,7 @@ class Gateway:
             self.core,
             mounts={
                 PREFIX: administration,
+                "/": RedirectResponse("console"),
                 "/console": self.console,
                 "/metrics": guarded(self.monitoring.metrics.application(), self.guard),
                 **(mounts or {}),

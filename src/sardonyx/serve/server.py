@@ -54,8 +54,8 @@ class Server:
     """The core behind its ports. `async with Server(core, options, mounts):` serves while the block runs.
 
     `mounts` gives ASGI applications by path prefix, such as "/admin"; the longest prefix wins, and the
-    application sees the prefix as its root path. Port 0 takes a free one; `http_port` and `grpc_port` are
-    those in use.
+    application sees the prefix as its root path; "/" is that path alone. Port 0 takes a free one; `http_port`
+    and `grpc_port` are those in use.
     """
 
     def __init__(
@@ -169,8 +169,9 @@ class _Dispatch:
             await self._data_plane(scope, receive, send)
             return
         for prefix, application in self._mounts:
-            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
-                root = scope.get("root_path", "") + prefix.rstrip("/")
+            inside = prefix.rstrip("/")
+            if path == prefix or (inside and path.startswith(inside + "/")):
+                root = scope.get("root_path", "") + inside
                 await application({**scope, "root_path": root}, receive, send)
                 return
         text = f"there is nothing at {path}; the protocol is under /v2"

@@ -38,6 +38,7 @@ def test_every_part_is_reached_at_its_place(tmp_path: Path) -> None:
         assert (await client.get("/v2/models/add/ready")).json()["ready"]
         assert (await client.get("/api/models")).json() == []
         assert "<html" in (await client.get("/console/")).text
+        assert "<html" in (await client.get("/", follow_redirects=True)).text
         assert "sardonyx_build_info" in (await client.get("/metrics")).text
         assert gateway.registered("none") is False
 

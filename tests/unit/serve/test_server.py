@@ -41,6 +41,7 @@ async def told(scope: Any, receive: Any, send: Any) -> None:
         ("/admin", "/admin /admin"),
         ("/admin/models", "/admin /admin/models"),
         ("/admin/deep/x", "/admin/deep /admin/deep/x"),
+        ("/", " /"),
         ("/administer", "there is nothing at /administer"),
         ("/v2x", "there is nothing at /v2x"),
         ("/v2/health/live", '"live":true'),
@@ -48,7 +49,7 @@ async def told(scope: Any, receive: Any, send: Any) -> None:
     ],
 )
 def test_the_longest_prefix_answers(tmp_path: Path, path: str, answer: str) -> None:
-    application = made(tmp_path, {"/admin": told, "/admin/deep/": told}).application
+    application = made(tmp_path, {"/": told, "/admin": told, "/admin/deep/": told}).application
 
     async def ask() -> str:
         transport = httpx.ASGITransport(application)
