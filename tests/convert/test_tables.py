@@ -16,6 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
@@ -129,6 +130,8 @@ def test_what_cannot_be_converted_is_named() -> None:
     square = make_pipeline(FunctionTransformer(np.square), Ridge()).fit(MATRIX, CLASSES)
     with pytest.raises(ConvertError, match="FunctionTransformer"):
         from_sklearn(square)
+    with pytest.raises(ConvertError, match="scikit-learn .* cannot run: .*Solve"):
+        convert(GaussianProcessClassifier().fit(MATRIX[:9], MATRIX[:9, 0] > MATRIX[0, 0]), sample=MATRIX[:9])
     with pytest.raises(ConvertError, match="not of a framework known here"):
         convert(object())
 

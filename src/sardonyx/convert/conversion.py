@@ -35,6 +35,7 @@ from sardonyx.convert.kinds import is_pickle, kind_of
 from sardonyx.convert.parity import Parity
 from sardonyx.convert.samples import sampled
 from sardonyx.convert.words import SAMPLE
+from sardonyx.ort.exceptions import InvalidGraph, NotImplemented
 
 QUIET = 4
 FIXED = "_"
@@ -170,10 +171,7 @@ def _proven(
         _fix(model, exported.cases, kept)
 
     def compared(cases: list[Case]) -> Parity:
-        whole = _written(model, folder / "finished", "model.onnx")
-        settings = sardonyx.SessionOptions()
-        settings.log_severity_level = QUIET
-        session = sardonyx.InferenceSession(str(whole), settings)
+        session = _session(_written(model, folder / "finished", "model.onnx"), row)
         return parity.compare(
             session, cases, drawn=exported.drawn, tolerance=tolerance, points=exported.points
         )
@@ -188,6 +186,17 @@ def _proven(
     for key, text in provenance.metadata(row, exported, origin, found).items():
         model.metadata_props.add(key=key, value=text)
     return _noted(model, found, row, (*exported.notes, *notes))
+
+
+def _session(path: Path, row: Framework) -> sardonyx.InferenceSession:
+    settings = sardonyx.SessionOptions()
+    settings.log_severity_level = QUIET
+    try:
+        return sardonyx.InferenceSession(str(path), settings)
+    except (InvalidGraph, NotImplemented) as error:
+        raise ConvertError(
+            f"the model of {row.title} was written as one that cannot run: {error.__cause__}"
+        ) from error
 
 
 def _noted(model: onnx.ModelProto, found: Parity, row: Framework, notes: tuple[str, ...]) -> Converted:
