@@ -5,9 +5,6 @@ Decides which rows go which way and how totals are written; must not know ONNX.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sardonyx.base.abi import Context
 from sardonyx.base.target import Target
 from sardonyx.kernels.access import Access
@@ -37,6 +34,7 @@ class _Driver:
         self.word = {w: f.word(args, w, "i64" if w in SIZES else "ptr") for w in Word if w is not Word.WORDS}
         self.result = Access(f, forest.weights, target)
         self.scratch = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.place = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
         self.tells_touched = f.icmp("ne", self.word[Word.TOUCHED], V("null", "ptr"))
 
     def write(self) -> None:
@@ -53,20 +51,10 @@ class _Driver:
             self._by_bits(f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
         walks = Walks(f, self.forest, self.target, word, self.scratch)
-        walks.run(*split(f, rows, tid, threads), self._write_total)
+        walks.run(*split(f, rows, *self.place), self._write_total)
         f.ret()
         f.finish()
-
-    @contextmanager
-    def _blocks(self, rows: V, unit: V) -> Iterator[tuple[V, V]]:
-        """This thread's blocks of `unit` rows, the last of which may be shorter: first row and count."""
-        f = self.f
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
-        with f.loop(*split(f, ceil_div(f, rows, unit), tid, threads)) as block:
-            row = f.mul(block.index, unit)
-            yield row, f.smin(f.sub(rows, row), unit)
 
     def _by_bits(self, rows: V, vectors: int) -> None:
         """Blocks of so many vectors of rows, by tests of all nodes."""
@@ -75,7 +63,9 @@ class _Driver:
         kind = forest.bits, forest.modes[0] if forest.modes else 0, forest.combine
         bits = BitRows(f, kind, self.target, tables, self.scratch, vectors)
         sizes = word[Word.FEATURES], word[Word.TREES], word[Word.TARGETS], word[Word.OUTPUTS]
-        with self._blocks(rows, int_(size)) as (row, count):
+        with f.loop(*split(f, ceil_div(f, rows, int_(size)), *self.place)) as block:
+            row = f.mul(block.index, int_(size))
+            count = f.smin(f.sub(rows, row), int_(size))
             self._finish_bits(row, count, bits.run((row, count), word[Word.X], sizes), size)
 
     def _finish_bits(self, row: V, count: V, total: V, size: int) -> None:

@@ -42,6 +42,7 @@ class _Windowed:
         self.buffer = f.gep(scratch, self.word[Windowed.BUFFER], "i8")
         self.lines = f.gep(scratch, self.word[Windowed.COMMON], "i8")
         self.source = f.gep(self.args, int_(Windowed.HEAD), "i64")
+        self.source_of_second = f.gep(self.source, self.word[Windowed.FIRST_WORDS], "i64")
         self.copied = f.add(self.word[Windowed.FIRST_WORDS], self.word[Windowed.SECOND_WORDS])
         self.of_first = f.gep(self.source, self.copied, "i64")
         shifts = f.mul(self.word[Windowed.FIRST_SHIFTS], int_(Shift.WORDS))
@@ -85,8 +86,8 @@ class _Windowed:
         there = f.select(follows, self.common, int_(0))
         begin, row, count = self._lines_between(top, there, rows)
         each = evenly(f, f.sub(high, low), word[Windowed.PANELS])
-        blocks = f.mul(each, word[Windowed.PANEL_BLOCKS])
-        self._surround(blocks, rows, *self._lines_between(top, int_(0), rows)[1:])
+        filled = self._lines_between(top, int_(0), rows)[1:]
+        self._surround(f.mul(each, word[Windowed.PANEL_BLOCKS]), rows, *filled)
         with f.loop(low, high, each) as panel:
             stop = f.smin(f.add(panel.index, each), high)
             block = f.mul(panel.index, word[Windowed.PANEL_BLOCKS])
@@ -96,7 +97,11 @@ class _Windowed:
             with f.when(follows):
                 self._copy_common(block, blocks, int_(0), back=True)
             self._shift(
-                self.first, self.of_first, Windowed.FIRST_SHIFTS, {**by, Shift.LINE: begin, Shift.ROW: row}
+                self.first,
+                self.source,
+                self.of_first,
+                Windowed.FIRST_SHIFTS,
+                {**by, Shift.LINE: begin, Shift.ROW: row},
             )
             told = f.gep(self.first, word[Windowed.COUNT_WORD], "i64")
             f.store(f.mul(count, word[Windowed.COUNT]), told, 8)
@@ -108,7 +113,13 @@ class _Windowed:
                 f.call_pointer(f.word(self.args, Windowed.FIRST, "ptr"), self.first, self.alone)
             with f.when(f.icmp("slt", f.add(line, lines), word[Windowed.LINES])):
                 self._copy_common(block, blocks, f.mul(lines, word[Windowed.STEP]), back=False)
-            self._shift(self.second, self.of_second, Windowed.SECOND_SHIFTS, {**by, Shift.LINE: line})
+            self._shift(
+                self.second,
+                self.source_of_second,
+                self.of_second,
+                Windowed.SECOND_SHIFTS,
+                {**by, Shift.LINE: line},
+            )
             f.store(lines, f.gep(self.second, word[Windowed.LINES_WORD], "i64"), 8)
             f.store(blocks, f.gep(self.second, word[Windowed.BLOCKS_WORD], "i64"), 8)
             f.call_pointer(f.word(self.args, Windowed.SECOND, "ptr"), self.second, self.alone)
@@ -164,16 +175,14 @@ class _Windowed:
             word = f.load(f.gep(self.source, each.index, "i64"), "i64", 8)
             f.store(word, f.gep(self.first, each.index, "i64"), 8)
 
-    def _shift(self, words: V, shifts: V, count: Windowed, by: Mapping[Shift, V]) -> None:
-        """Set the addresses among words for a strip, by those of the first one."""
+    def _shift(self, words: V, source: V, shifts: V, count: Windowed, by: Mapping[Shift, V]) -> None:
+        """Set the addresses among words for a strip, by those of the first one, which `source` holds."""
         f = self.f
-        source = (
-            self.source if words is self.first else f.gep(self.source, self.word[Windowed.FIRST_WORDS], "i64")
-        )
         with f.loop(int_(0), self.word[count]) as each:
             move = f.gep(shifts, f.mul(each.index, int_(Shift.WORDS)), "i64")
-            at = f.gep(words, f.word(move, Shift.WORD), "i64")
-            offset = f.load(f.gep(source, f.word(move, Shift.WORD), "i64"), "i64", 8)
+            number = f.word(move, Shift.WORD)
+            at = f.gep(words, number, "i64")
+            offset = f.load(f.gep(source, number, "i64"), "i64", 8)
             for index, value in by.items():
                 if index is not Shift.BUFFER:
                     offset = f.add(offset, f.mul(value, f.word(move, index)))
