@@ -19,7 +19,7 @@ from sardonyx.convert.upgrade import first_line, upgraded
 from sardonyx.frontend.inference import inferred
 from sardonyx.frontend.mistaken import START_BYTES, likely
 from sardonyx.frontend.simplified import simplified
-from sardonyx.frontend.summary import absent_files
+from sardonyx.frontend.summary import why_unread
 
 OPSET = 21
 STANDARD = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"}
@@ -59,9 +59,7 @@ def opened(path: Path) -> onnx.ModelProto:
             why = likely(file.read(START_BYTES))
         raise ConvertError(f"{path} is not a whole ONNX model: {why}") from error
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        absent = absent_files(path) if path.is_file() else ()
-        why = f"there is no external data file {absent[0]}" if absent else str(error)
-        raise ConvertError(f"{path} is not a whole ONNX model: {why}") from error
+        raise ConvertError(f"{path} is not a whole ONNX model: {why_unread(path, error)}") from error
     if not model.HasField("graph"):
         raise ConvertError(f"{path} is not an ONNX model: it has no graph")
     return model

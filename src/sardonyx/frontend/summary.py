@@ -88,12 +88,11 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     )
 
 
-def absent_files(model: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Of the files that hold weights of a model's file, those that are not there, with their folder."""
-    folder = Path(model).parent
-    return tuple(
-        str(folder / name) for name in summarize(model).external_files if not (folder / name).is_file()
-    )
+def why_unread(model: Path, error: Exception) -> str:
+    """Why a model could not be read with its weights: a file of them is not there, or what the error says."""
+    names = summarize(model).external_files if model.is_file() else ()
+    absent = (path for name in names if not (path := model.parent / name).is_file())
+    return next((f"there is no external data file {path}" for path in absent), str(error))
 
 
 def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -15,7 +15,7 @@ import onnx
 
 from sardonyx.base.explanation import count
 from sardonyx.errors import LoadError
-from sardonyx.frontend.summary import Summary, absent_files, summarize
+from sardonyx.frontend.summary import Summary, summarize, why_unread
 from sardonyx.tools.console import shape_text
 
 Array = np.ndarray[Any, Any]
@@ -40,9 +40,7 @@ def _opened(path: Path) -> onnx.ModelProto:
     try:
         return onnx.load(path)
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        absent = absent_files(path)
-        why = f"there is no external data file {absent[0]}" if absent else str(error)
-        raise LoadError(f"{path} cannot be read with its weights: {why}") from error
+        raise LoadError(f"{path} cannot be read with its weights: {why_unread(path, error)}") from error
 
 
 def is_same(found: Difference) -> bool:

@@ -83,6 +83,13 @@ def _converter(write: Write, is_wide: bool) -> Any:
     return convert
 
 
+def whole(graph: GraphWriter, operator: Any, kind: int) -> tuple[str, dict[str, str]]:
+    """All columns that an operator takes as one tensor of a type, and what the outside calls its inputs."""
+    names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
+    numbers = [graph.node("Cast", [name], to=kind) for name in names]
+    return graph.node("Concat", numbers, axis=1) if len(numbers) > 1 else numbers[0], names
+
+
 def enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:
     """Give the container the nodes and constants; `names` are those that the outside knows."""
     from onnx import helper

@@ -17,7 +17,7 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array
-from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
+from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
 
 RARE_IF_UNKNOWN = ("infrequent_if_exist", "warn")
 Write = Callable[[GraphWriter, Any, int, str], str]
@@ -98,11 +98,9 @@ def _bins(scope: Any, operator: Any, container: Any) -> None:
     edges = np.full((len(counts), width), np.inf)
     for row, known in zip(edges, model.bin_edges_, strict=True):
         row[: len(known) - 2] = known[1:-1]
-    names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
-    numbers = [graph.node("Cast", [name], to=TensorProto.DOUBLE) for name in names]
-    whole = graph.node("Concat", numbers, axis=1) if len(numbers) > 1 else numbers[0]
+    given, names = whole(graph, operator, TensorProto.DOUBLE)
     last = graph.unnamed(np.array([2]))
-    reached = graph.node("GreaterOrEqual", [graph.node("Unsqueeze", [whole, last]), graph.unnamed(edges)])
+    reached = graph.node("GreaterOrEqual", [graph.node("Unsqueeze", [given, last]), graph.unnamed(edges)])
     places = graph.node("ReduceSum", [graph.node("Cast", [reached], to=TensorProto.INT64), last], keepdims=0)
     if model.encode != "ordinal":
         at_place = graph.node(

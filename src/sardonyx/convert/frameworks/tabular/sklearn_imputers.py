@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
-from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
+from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
 
 
 @contextlib.contextmanager
@@ -63,14 +63,12 @@ def _converter(original: Any) -> Any:
         is_double = isinstance(operator.outputs[0].type, DoubleTensorType)
         kind, dtype = (TensorProto.DOUBLE, np.float64) if is_double else (TensorProto.FLOAT, np.float32)
         graph = GraphWriter()
-        names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
-        numbers = [graph.node("Cast", [name], to=kind) for name in names]
-        whole = graph.node("Concat", numbers, axis=1) if len(numbers) > 1 else numbers[0]
+        given, names = whole(graph, operator, kind)
         if np.isnan(model.missing_values):
-            missing = graph.node("IsNaN", [whole])
+            missing = graph.node("IsNaN", [given])
         else:
-            missing = graph.node("Equal", [whole, graph.unnamed(dtype(model.missing_values))])
-        filled = graph.node("Where", [missing, graph.unnamed(model.statistics_.astype(dtype)), whole])
+            missing = graph.node("Equal", [given, graph.unnamed(dtype(model.missing_values))])
+        filled = graph.node("Where", [missing, graph.unnamed(model.statistics_.astype(dtype)), given])
         ones = graph.node("Cast", [missing], to=kind)
         told = np.asarray(model.indicator_.features_, np.int64)
         parts = [
