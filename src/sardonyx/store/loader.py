@@ -29,7 +29,7 @@ from sardonyx.runtime.size_check import Overrides
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity, programs
 from sardonyx.store.programs import Head, KeptWeights, Signature, StoredProgram
-from sardonyx.targets import backend, by_name, detect, executable
+from sardonyx.targets import backend, detect, named
 
 if TYPE_CHECKING:
     from sardonyx.base.deferred import Constant
@@ -57,7 +57,7 @@ def load_program(
     Raises LoadError, UnsupportedOp, ShapeError, CompileError or TargetError, or OSError if the file cannot be
     read.
     """
-    target = executable(by_name(options.target)) if options.target else detect()
+    target = named(options.target) if options.target else detect()
     goal = Goal(target, Policy(options.precision, options.winograd, options.strassen, options.short_weights))
     with uncollected():
         program = _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()

@@ -61,8 +61,16 @@ def detect() -> Target:
     The choice rests on the features the CPU and the system report, never on a model name.
     Raises TargetError if this machine fits no target, or cannot execute the one that is named.
     """
-    named = TARGET.read()
-    return executable(by_name(named)) if named else _best()
+    name = TARGET.read()
+    return named(name) if name else _best()
+
+
+def named(name: str) -> Target:
+    """The target of a name, with the sizes of this machine, which executes it.
+
+    Raises TargetError for an unknown name, and for what this machine cannot execute.
+    """
+    return this_machine().sized(executable(by_name(name)))
 
 
 @cache

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.target import Target
+
+_ELEMENT_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,20 @@ class Host:
     l1_bytes: int = 0
     l2_bytes: int = 0
     unit_bits: int = 0
+
+    def sized(self, target: Target) -> Target:
+        """A target of machine code as this machine executes it: with its sizes, as far as they are told.
+
+        Units count no further than the target's vectors reach.
+        """
+        if not target.is_machine:
+            return target
+        return replace(
+            target,
+            l1_bytes=self.l1_bytes or target.l1_bytes,
+            l2_bytes=self.l2_bytes or target.l2_bytes,
+            unit_lanes=min(self.unit_bits // _ELEMENT_BITS, target.lanes),
+        )
 
 
 X86_64 = frozenset({"x86_64", "amd64"})

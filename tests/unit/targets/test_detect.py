@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import llvmlite.binding
+import numpy as np
+import onnx
 import pytest
 
 import sardonyx
@@ -70,6 +72,40 @@ def test_the_environment_names_a_target(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4")
     with pytest.raises(TargetError, match="cannot execute x86_64-v4: it lacks avx512f, avx512bw"):
         targets.detect()
+
+
+@pytest.mark.parametrize(("name", "unit_lanes"), [("x86_64-v4", 16), ("x86_64-v3", 8), ("reference", 0)])
+def test_a_target_that_is_named_has_the_sizes_of_the_machine(
+    name: str, unit_lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Host("x86_64", ZEN5, 48 << 10, 2 << 20, unit_bits=512)
+    monkeypatch.setattr(targets, "this_machine", lambda: machine)
+    monkeypatch.setenv("SARDONYX_TARGET", name)
+    sizes = (
+        (48 << 10, 2 << 20) if unit_lanes else (reference.REFERENCE.l1_bytes, reference.REFERENCE.l2_bytes)
+    )
+    target = targets.detect()
+    assert (target.l1_bytes, target.l2_bytes, target.unit_lanes) == (*sizes, unit_lanes)
+
+
+@pytest.mark.parametrize("unit_bits", [0, 256])
+def test_a_session_for_a_lower_target_computes_as_machines_of_that_do(
+    unit_bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "this_machine", lambda: Host("x86_64", HASWELL, unit_bits=unit_bits))
+    text = "net (float[M, 384] x) => (float[M, 384] y) { y = MatMul(x, w) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 20]> {text}')
+    weights = np.random.default_rng(0).standard_normal((384, 384)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.target", "x86_64-v3")
+    (kernel,) = sardonyx.InferenceSession(model.SerializeToString(), options).report.kernels
+    assert ("strassen" in kernel.plan) == bool(unit_bits)
+
+
+def test_units_count_as_far_as_vectors_reach() -> None:
+    without_avx512 = Host("x86_64", HASWELL, unit_bits=512)
+    assert targets.choose(without_avx512).unit_lanes == isa.V3.lanes
 
 
 @pytest.mark.usefixtures("haswell")

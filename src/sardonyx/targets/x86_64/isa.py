@@ -101,9 +101,7 @@ def choose(host: Host) -> Target | None:
         return None
     for target in TARGETS:
         if not missing(target, host):
-            chosen = with_features(target, set(EXTRAS[target.name]) & host.features)
-            l1, l2 = host.l1_bytes or target.l1_bytes, host.l2_bytes or target.l2_bytes
-            return replace(chosen, l1_bytes=l1, l2_bytes=l2, unit_lanes=host.unit_bits // 32)
+            return host.sized(with_features(target, set(EXTRAS[target.name]) & host.features))
     lacking = ", ".join(missing(V3, host))
     raise TargetError(
         f"this machine lacks {lacking}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. "
