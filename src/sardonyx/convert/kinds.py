@@ -19,6 +19,7 @@ from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks import FRAMEWORKS
 from sardonyx.convert.functions import is_function, kind_of_function
 from sardonyx.convert.words import KIND
+from sardonyx.frontend import mistaken
 
 HEAD_BYTES = 1 << 20
 COREML_KINDS = 200
@@ -65,12 +66,10 @@ _ADVICE = {
     "coreml": "is a model of Core ML, from which no converter to ONNX is kept (onnxmltools' ended with "
     "coremltools 3.1 and knows no ML programs), and which answers on Apple's systems alone, so that nothing "
     "could be compared; convert the model that it was made of, in PyTorch, TensorFlow or scikit-learn",
-    "gguf": "is a model of llama.cpp; there is no converter from GGUF",
     "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
     "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
-    "pointer": "is a pointer of Git LFS; `git lfs pull` gets the model itself",
-    "page": "is a page of the web; was it downloaded from an address that shows the model?",
     "pickle": f"is a pickle of an unknown framework; say which with {KIND}",
+    **{name: mistaken.ADVICE[name] for name in ("gguf", "pointer", "page")},
 }
 
 
@@ -125,20 +124,15 @@ def _of_file(path: Path) -> str:
     return _of_protobuf(path, head)
 
 
-_STARTS: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"TFL3", "tflite"),
-    (0, b"CBM1", "catboost"),
-    (0, b"GGUF", "gguf"),
-    (0, b"MATLAB", "matlab"),
-    (0, b"version https://git-lfs", "pointer"),
-    (0, b"<!DOCTYPE", "page"),
-    (0, b"<!doctype", "page"),
-    (0, b"<html", "page"),
-    (0, b"tree\n", "lightgbm"),
-    (0, b"tree\r\n", "lightgbm"),
-    (0, b"binf", "xgboost"),
-    (0, b"\x89HDF\r\n\x1a\n", "keras2"),
+_STARTS = (
+    (b"CBM1", "catboost"),
+    (b"MATLAB", "matlab"),
+    (b"tree\n", "lightgbm"),
+    (b"tree\r\n", "lightgbm"),
+    (b"binf", "xgboost"),
 )
+_FORMATS = {"hdf5": "keras2", **{name: name for name in ("tflite", "gguf", "pointer", "page")}}
+"""The kinds of what readers of models know too; other formats hold several kinds."""
 
 
 def _keras_of(path: Path) -> str:
@@ -151,9 +145,11 @@ def _keras_of(path: Path) -> str:
 
 
 def _by_magic(head: bytes) -> str | None:
-    for at, magic, kind in _STARTS:
-        if head[at : at + len(magic)] == magic:
+    for magic, kind in _STARTS:
+        if head.startswith(magic):
             return kind
+    if known := _FORMATS.get(mistaken.format_of(head)):
+        return known
     if head[:1] == b"{" and b"learner" in head[:64]:
         return "xgboost"
     if head[8:9] == b"{" and b'"dtype"' in head[:4096] and b'"data_offsets"' in head[:4096]:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-_OTHER_FILES = (
-    (b"version https://git-lfs", "this is a pointer of Git LFS; `git lfs pull` gets the model itself"),
-    (
-        b"PK\x03\x04",
-        "this is a zip archive, as PyTorch and Keras save models; convert the model to ONNX",
-    ),
-    (b"\x89HDF", "this is an HDF5 file, as Keras saves models; convert the model to ONNX"),
-    (b"GGUF", "this is a GGUF file; convert the model to ONNX"),
-    (b"\x1f\x8b", "this is compressed by gzip; decompress it"),
-    (b"\x80", "this is a pickle of Python; convert the model to ONNX"),
-    (b"<", "this is a page of HTML or XML; was it downloaded from an address that shows the model?"),
-    (b"{", "this is JSON, not an ONNX model"),
+_STARTS = (
+    (4, b"TFL3", "tflite"),
+    (0, b"version https://git-lfs", "pointer"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"\x89HDF", "hdf5"),
+    (0, b"GGUF", "gguf"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\x80", "pickle"),
+    (0, b"<", "page"),
+    (0, b"{", "json"),
 )
-"""How files begin that are taken for models."""
+"""Where a format has which bytes."""
+ADVICE = {
+    "tflite": "is a TensorFlow Lite model; convert it to ONNX",
+    "pointer": "is a pointer of Git LFS; `git lfs pull` gets the model itself",
+    "zip": "is a zip archive, as PyTorch and Keras save models; convert the model to ONNX",
+    "hdf5": "is an HDF5 file, as Keras saves models; convert the model to ONNX",
+    "gguf": "is a GGUF file of llama.cpp, from which there is no converter; convert what it was made of",
+    "gzip": "is compressed by gzip; decompress it",
+    "pickle": "is a pickle of Python; convert the model to ONNX",
+    "page": "is a page of HTML or XML; was it downloaded from an address that shows the model?",
+    "json": "is JSON, not an ONNX model",
+}
+"""What a file of a format is in place of a model, and what to do: what a sentence says of it."""
 START_BYTES = 1 << 10
 """As much of a file as `likely` looks at."""
 
 
+def format_of(start: bytes) -> str:
+    """The format of a file that begins so, one of `ADVICE`; empty if it is another."""
+    text = start.lstrip()
+    return next((name for at, magic, name in _STARTS if text[at : at + len(magic)] == magic), "")
+
+
 def likely(start: bytes) -> str:
     """Of a file that is no model: what it is, and what to do, as a clause."""
-    if start[4:8] == b"TFL3":
-        return "this is a TensorFlow Lite model; convert it to ONNX"
-    found = (what for first, what in _OTHER_FILES if start.lstrip()[: len(first)] == first)
-    return next(found, "this is no ONNX model, or only a part of one; compare its size with the original's")
+    other = "is no ONNX model, or only a part of one; compare its size with the original's"
+    return f"this {ADVICE.get(format_of(start), other)}"

@@ -105,15 +105,16 @@ def _external(model: Path, wanted: Wanted) -> tuple[str, ...]:
 
     FetchError if it is no model: then it is not kept.
     """
+    from sardonyx.frontend import mistaken
     from sardonyx.frontend.summary import summarize  # ONNX, for a model that comes
 
     try:
         names = summarize(model).external_files if model.suffix == ".onnx" else ()
     except LoadError as error:
-        begin = model.read_bytes()[:200].strip()
+        is_page = mistaken.format_of(model.read_bytes()[: mistaken.START_BYTES]) == "page"
         why = str(error).removeprefix(f"{model} is not an ONNX model: ")
         model.unlink()
-        page = " but a page of the web; does it want you to log in?" if begin[:1] == b"<" else f": {why}"
+        page = " but a page of the web; does it want you to log in?" if is_page else f": {why}"
         host = urlsplit(wanted.url).netloc
         raise FetchError(f"{wanted.label}: what {host} sends is not an ONNX model{page}") from error
     for name in names:

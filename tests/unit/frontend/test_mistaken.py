@@ -15,6 +15,7 @@ from sardonyx.frontend.mistaken import likely
         (b"PK\x03\x04", "zip archive"),
         (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
         (b"\x80\x04", "pickle"),
+        (b"GGUF\x03", "there is no converter"),
         (b"\x08\x08\x12", "only a part of one"),
         (b"", "only a part of one"),
     ],
