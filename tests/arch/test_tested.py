@@ -60,6 +60,7 @@ TOGETHER = {
     "tests.monitor.test_watch": "monitor.book monitor.notify",
     "tests.registry.test_canary": "registry.observed",
     "tests.registry.test_catalog": "registry.artefacts registry.audit",
+    "tests.registry.test_endpoints": "database.migrations.versions.registry_0003",
     "tests.registry.test_quotas": "database.migrations.versions.registry_0002",
     "tests.registry.test_registration": "registry.checks registry.fetching",
     "tests.registry.test_state": "registry.endpoints registry.keys registry.snapshot",

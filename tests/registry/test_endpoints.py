@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, inspect
 
 from sardonyx.database import Database
+from sardonyx.database.migrations.versions import registry_0003
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import (
     CanaryPlan,
@@ -19,6 +23,7 @@ from sardonyx.protocol.records import (
     Version,
 )
 from sardonyx.registry.canary import Canaries
+from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.endpoints import Endpoints
 from sardonyx.registry.observed import WINDOW_S, Observed, Tally
 
@@ -68,13 +73,101 @@ def test_traffic_that_comes_back_has_no_shadow_that_was_removed(
         endpoints.promote("shop", Promotion(deployment="green"), "tester")
     endpoints.undeploy("shop", "other", "tester")
     if way == "canary":
-        tally = Tally()
-        for _ in range(30):
-            tally.add("shop", "green", time.time() + WINDOW_S, 0.01, failed=True)
-        Observed(database).add("here", tally.take())
+        fail(database, "green")
         assert Canaries(database).advance()
     else:
         endpoints.roll_back("shop", "", "tester")
-    traffic = endpoints.endpoint("shop").traffic
-    assert traffic is not None and (traffic.weights, traffic.shadows) == ({"blue": 100}, {})
+    assert held(endpoints) == ({"blue": 100}, {})
     endpoints.spread("shop", Spread(weights={"blue": 50, "green": 50}), "tester")
+
+
+@pytest.mark.parametrize("way", ["rollback", "canary"])
+def test_a_deployment_that_was_made_anew_does_not_get_the_traffic_of_the_old_one(
+    endpoints: Endpoints, database: Database, way: str
+) -> None:
+    if way == "canary":
+        endpoints.start_canary("shop", CanaryPlan(deployment="green", steps=(100,)), "tester")
+    else:
+        endpoints.promote("shop", Promotion(deployment="green"), "tester")
+    endpoints.undeploy("shop", "blue", "tester")
+    endpoints.deploy("shop", NewDeployment(model="digits", version="3", name="blue"), "tester")
+    said = "the deployment 'blue', which had traffic then, was removed; another has its name now"
+    if way == "canary":
+        fail(database, "green")
+        assert Canaries(database).advance()
+        canary = endpoints.endpoint("shop").canary
+        assert canary is not None and canary.reason.endswith(f"traffic stays: {said}")
+    else:
+        with pytest.raises(ServeError, match=said):
+            endpoints.roll_back("shop", "", "tester")
+    assert held(endpoints) == ({"green": 100}, {})
+    endpoints.promote("shop", Promotion(deployment="blue"), "tester")
+    endpoints.roll_back("shop", "", "tester")
+    assert held(endpoints) == ({"green": 100}, {})
+
+
+def test_a_shadow_that_was_made_anew_is_not_asked_again(endpoints: Endpoints) -> None:
+    endpoints.spread("shop", Spread(shadows={"other": 100}), "tester")
+    endpoints.promote("shop", Promotion(deployment="green"), "tester")
+    endpoints.undeploy("shop", "other", "tester")
+    endpoints.deploy("shop", NewDeployment(model="digits", version="3", name="other"), "tester")
+    endpoints.roll_back("shop", "", "tester")
+    assert held(endpoints) == ({"blue": 100}, {})
+
+
+@pytest.fixture
+def mixed(endpoints: Endpoints, catalog: Catalog) -> Endpoints:
+    """`blue` and `moving` share traffic, and `moving` takes nine numbers by now."""
+    catalog.set_alias("digits", "champion", "2", "tester")
+    endpoints.deploy("shop", NewDeployment(model="digits", version="@champion", name="moving"), "tester")
+    endpoints.spread("shop", Spread(weights={"blue": 50, "moving": 50}, shadows={"other": 100}), "tester")
+    catalog.set_alias("digits", "champion", "3", "tester")
+    return endpoints
+
+
+def test_those_that_share_traffic_already_may_go_on(mixed: Endpoints) -> None:
+    mixed.spread("shop", Spread(weights={"blue": 80, "moving": 20}), "tester")
+    mixed.undeploy("shop", "other", "tester")
+    assert held(mixed) == ({"blue": 80, "moving": 20}, {})
+    with pytest.raises(ServeError, match="'green' and 'moving' cannot share"):
+        mixed.spread("shop", Spread(weights={"blue": 50, "green": 30, "moving": 20}), "tester")
+    mixed.promote("shop", Promotion(deployment="blue"), "tester")
+    with pytest.raises(ServeError, match="'blue' and 'moving' cannot share"):
+        mixed.spread("shop", Spread(weights={"blue": 80, "moving": 20}), "tester")
+
+
+def test_traffic_that_comes_back_without_its_shadow_is_as_it_was(mixed: Endpoints) -> None:
+    mixed.promote("shop", Promotion(deployment="blue"), "tester")
+    mixed.spread("shop", Spread(shadows={}), "tester")
+    mixed.undeploy("shop", "other", "tester")
+    mixed.roll_back("shop", "", "tester")
+    mixed.roll_back("shop", "", "tester")
+    assert held(mixed) == ({"blue": 50, "moving": 50}, {})
+
+
+def test_the_column_of_first_traffic_is_made_and_dropped(database: Database) -> None:
+    def columns(connection: Connection) -> set[str]:
+        return {row["name"] for row in inspect(connection).get_columns("deployments")}
+
+    def step(connection: Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            registry_0003.downgrade()
+            assert "first_traffic" not in columns(connection)
+            registry_0003.upgrade()
+            assert "first_traffic" in columns(connection)
+
+    database.migrated(step)
+
+
+def held(endpoints: Endpoints) -> tuple[dict[str, float], dict[str, float]]:
+    traffic = endpoints.endpoint("shop").traffic
+    assert traffic is not None
+    return dict(traffic.weights), dict(traffic.shadows)
+
+
+def fail(database: Database, deployment: str) -> None:
+    """Let a deployment of the shop have failed thirty times."""
+    tally = Tally()
+    for _ in range(30):
+        tally.add("shop", deployment, time.time() + WINDOW_S, 0.01, failed=True)
+    Observed(database).add("here", tally.take())

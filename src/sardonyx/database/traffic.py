@@ -37,7 +37,10 @@ class EndpointRow(Base):
 
 
 class DeploymentRow(Base):
-    """A model version under an endpoint: `version` a number or `@alias`, which is followed."""
+    """A model version under an endpoint: `version` a number or `@alias`, which is followed.
+
+    Traffic with a number below `first_traffic` means another deployment by its name; 0 = that is not known.
+    """
 
     __tablename__ = "deployments"
     __table_args__ = (UniqueConstraint("endpoint_id", "name"),)
@@ -47,6 +50,7 @@ class DeploymentRow(Base):
     name: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(String(128))
     version: Mapped[str] = mapped_column(String(65))
+    first_traffic: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str] = mapped_column(String(128))
     endpoint: Mapped[EndpointRow] = relationship(back_populates="deployments")
@@ -90,7 +94,10 @@ class CanaryRow(Base):
 
 
 class ObservedRow(Base):
-    """What one gateway saw of one deployment in one window of time; `detail` holds counts by latency."""
+    """What one gateway saw of one deployment in one window of time.
+
+    `detail` holds counts by latency, and how many requests were refused.
+    """
 
     __tablename__ = "observed"
     __table_args__ = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from itertools import combinations
 
 import msgspec
 from sqlalchemy import select
@@ -87,7 +88,13 @@ class Endpoints:
                     Code.CONFLICT, f"{endpoint} has a deployment {name!r} already; deployments do not change"
                 )
             row.deployments.append(
-                DeploymentRow(name=name, model=new.model, version=reference, created_by=actor)
+                DeploymentRow(
+                    name=name,
+                    model=new.model,
+                    version=reference,
+                    first_traffic=_next_number(row),
+                    created_by=actor,
+                )
             )
             detail = {"model": new.model, "version": reference}
             audit.record(session, actor, "deployment.create", f"{endpoint}/{name}", detail)
@@ -108,7 +115,7 @@ class Endpoints:
                 )
             if now is not None and name in now.shadows:
                 shadows = {other: share for other, share in now.shadows.items() if other != name}
-                spread(session, row, now.weights, shadows, actor, f"{name} is removed", parent=now.parent)
+                _hold(session, row, now.weights, shadows, actor, f"{name} is removed", now.parent)
             row.deployments.remove(found)
             audit.record(session, actor, "deployment.delete", f"{endpoint}/{name}")
             session.flush()
@@ -201,7 +208,8 @@ def spread(
 ) -> None:
     """Let a new spread of traffic hold; once rolled back, the current one or `parent` holds again.
 
-    Raises ServeError INVALID_ARGUMENT if it is not a spread, CONFLICT if no request suits all of it.
+    Raises ServeError INVALID_ARGUMENT if it is not a spread, CONFLICT if no request suits two deployments
+    that share traffic anew.
     """
     names = {deployment.name for deployment in row.deployments}
     weights = {name: float(weight) for name, weight in weights.items() if weight}
@@ -214,43 +222,61 @@ def spread(
     if abs(sum(weights.values()) - _WHOLE) > 0.01:
         raise invalid(f"the weights are {sum(weights.values()):g} % together, not 100")
     _refuse_misfits(session, row, weights)
-    number = max((traffic.number for traffic in row.traffic), default=0) + 1
+    _hold(session, row, weights, shadows, actor, reason, row.current if parent is None else parent)
+
+
+def _hold(
+    session: Session,
+    row: EndpointRow,
+    weights: Mapping[str, float],
+    shadows: Mapping[str, float],
+    actor: str,
+    reason: str,
+    parent: int,
+) -> None:
+    """Let a spread hold that is known to be one."""
+    row.current = number = _next_number(row)
     row.traffic.append(
         TrafficRow(
             number=number,
-            parent=row.current if parent is None else parent,
+            parent=parent,
             weights=weights,
             shadows=shadows,
             reason=reason,
             created_by=actor,
         )
     )
-    row.current = number
     detail = {"weights": weights, "shadows": shadows, "reason": reason}
     audit.record(session, actor, "traffic.set", row.name, detail)
     session.flush()
 
 
+def _next_number(row: EndpointRow) -> int:
+    return max((traffic.number for traffic in row.traffic), default=0) + 1
+
+
 def step_back(session: Session, row: EndpointRow, actor: str, reason: str, to: int | None = None) -> None:
-    """Let the spread before the current one hold again, or the one numbered `to`."""
+    """Let the spread before the current one hold again, or the one numbered `to`.
+
+    Raises ServeError CONFLICT if there is none, or a deployment that had traffic then is gone.
+    """
     now = current_traffic(row)
     number = now.parent if to is None and now is not None else to or 0
     before = next((traffic for traffic in row.traffic if traffic.number == number), None)
     if before is None:
         raise ServeError(Code.CONFLICT, f"{row.name} has no earlier traffic to go back to")
-    remaining = {deployment.name for deployment in row.deployments}
-    missing = set(before.weights) - remaining
-    if missing:
-        raise ServeError(
-            Code.CONFLICT, f"the deployment {missing.pop()!r}, which had traffic then, was removed"
-        )
+    remaining = {made.name for made in row.deployments if made.first_traffic <= before.number}
+    for name in before.weights.keys() - remaining:
+        is_taken = any(made.name == name for made in row.deployments)
+        heir = "; another has its name now" if is_taken else ""
+        raise ServeError(Code.CONFLICT, f"the deployment {name!r}, which had traffic then, was removed{heir}")
     shadows = {name: share for name, share in before.shadows.items() if name in remaining}
     detail = {"weights": before.weights, "shadows": shadows, "reason": reason}
     audit.record(session, actor, "traffic.rollback", row.name, detail)
     if shadows == before.shadows:
         row.current = before.number
     else:
-        spread(session, row, before.weights, shadows, actor, reason, parent=before.parent)
+        _hold(session, row, before.weights, shadows, actor, reason, before.parent)
 
 
 def with_share(weights: Mapping[str, float], name: str, share: float) -> dict[str, float]:
@@ -361,7 +387,12 @@ def _introduce(session: Session, row: EndpointRow, name: str, new: NewDeployment
 
 
 def _refuse_misfits(session: Session, row: EndpointRow, weights: Mapping[str, float]) -> None:
-    """Clients do not choose which deployment answers them: one that refuses what the others take fails."""
+    """Clients do not choose which deployment answers them: one that refuses what the others take fails.
+
+    Those that share traffic already, from before they had to fit, may go on.
+    """
+    now = current_traffic(row)
+    sharing = now.weights.keys() if now else frozenset[str]()
     shared = {
         deployment.name: msgspec.convert(
             resolve(find_model(session, deployment.model), deployment.version).signature, Signature
@@ -369,8 +400,9 @@ def _refuse_misfits(session: Session, row: EndpointRow, weights: Mapping[str, fl
         for deployment in row.deployments
         if deployment.name in weights
     }
-    (first, known), *others = shared.items()
-    for name, signature in others:
+    for (first, known), (name, signature) in combinations(shared.items(), 2):
+        if {first, name} <= sharing:
+            continue
         if why := misfit(known, signature):
             raise ServeError(
                 Code.CONFLICT,

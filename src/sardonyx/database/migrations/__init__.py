@@ -16,7 +16,7 @@ from sardonyx.protocol.errors import Code, ServeError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEADS = frozenset({"monitoring_0001", "registry_0002"})
+HEADS = frozenset({"monitoring_0001", "registry_0003"})
 _FOLDER = Path(__file__).parent
 
 

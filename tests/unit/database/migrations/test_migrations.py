@@ -38,8 +38,9 @@ def test_all_steps_are_taken_once(connection: Connection) -> None:
 def test_an_older_database_keeps_its_rows(connection: Connection) -> None:
     upgrade(connection)
     connection.execute(text("DROP TABLE usage"))
+    connection.execute(text("ALTER TABLE deployments DROP COLUMN first_traffic"))
     connection.execute(
-        text("UPDATE alembic_version SET version_num = 'registry_0001' WHERE version_num = 'registry_0002'")
+        text("UPDATE alembic_version SET version_num = 'registry_0001' WHERE version_num = 'registry_0003'")
     )
     connection.execute(text("UPDATE changes SET number = 7"))
     upgrade(connection)
