@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
+import onnx
 import pytest
 
 from sardonyx.client import Client, ServeError
+from sardonyx.gateway.gateway import Gateway
 from sardonyx.protocol.records import CanaryPlan, Endpoint, Version
+from tests.gateway.running import entered
 
 Enter = Callable[..., Version]
+THREE = """<ir_version: 10, opset_import: ["" : 21]> three (float[3] x) => (float[3] y) { y = Abs(x) }"""
 X = {"x": np.float32([1, 2])}
 
 
@@ -81,6 +86,24 @@ def test_a_canary_that_fails_steps_back(connect: Callable[..., Client], client: 
     assert back.canary is not None
     assert back.canary.state == "stepped_back"
     assert "requests failed" in back.canary.reason
+    assert weights(back) == {"blue": 90, "green": 10}
+
+
+def test_a_canary_that_refuses_what_the_others_take_steps_back(
+    connect: Callable[..., Client], client: Client, gateway: Gateway, enter: Enter, tmp_path: Path
+) -> None:
+    enter("add", 1)
+    client.deploy("sum", "add", "1")
+    onnx.save(onnx.parser.parse_model(THREE), tmp_path / "three.onnx")
+    entered(gateway, "add", tmp_path / "three.onnx")
+    client.deploy("sum", "add", "2", weight=10)
+    client.start_canary(
+        "sum", CanaryPlan(deployment="green", steps=(50, 100), interval_s=60, min_requests=10)
+    )
+    with asked(connect, "sum"):
+        back = finished(client, "sum")
+    assert back.canary is not None
+    assert "it refused" in back.canary.reason
     assert weights(back) == {"blue": 90, "green": 10}
 
 

@@ -22,7 +22,10 @@ from sardonyx.registry.observed import Observed, Tally
 from sardonyx.registry.state import State
 from sardonyx.serve.seams import Count, Kind, Record
 
-_FAILURES = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE})
+_FAILURES = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE, Code.QUOTA})
+"""What a deployment did wrong; quotas of keys are seen to before, so here that code is a full queue."""
+_REFUSALS = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNSUPPORTED})
+"""What the client did wrong, or a deployment that does not take what others take."""
 _WAITING, _PAIRS, _WRITTEN = 1000, 1000, 100
 
 
@@ -51,10 +54,12 @@ class TrafficObserver:
         name = record.request.model
         endpoint = self._state().endpoints.get(name)
         if endpoint is not None and endpoint.canary:
-            failed = record.error is not None and record.error.code in _FAILURES
-            if record.error is None or failed:
+            code = record.error.code if record.error else None
+            if code in _REFUSALS:
+                self._tally.refuse(name, deployment, record.finished_s)
+            elif code is None or code in _FAILURES:
                 seconds = record.timings.total_ns * 1e-9
-                self._tally.add(name, deployment, record.finished_s, seconds, failed=failed)
+                self._tally.add(name, deployment, record.finished_s, seconds, failed=code is not None)
 
     def shadowed(self, record: Record) -> None:
         """Keep an answer until its shadows have theirs."""

@@ -197,8 +197,8 @@ class CanaryPlan(Request, frozen=True, kw_only=True):
     """How traffic moves to `deployment`: `steps` are percentages, each held for `interval_s` seconds.
 
     A step is taken when the deployment has answered `min_requests`; it steps back when more than
-    `max_error_rate` of them fail, or when its latency at `quantile` is more than `max_latency_ratio` times
-    that of the others.
+    `max_error_rate` of them fail, when it refuses more requests than the others by that share, or when its
+    latency at `quantile` is more than `max_latency_ratio` times that of the others.
     """
 
     deployment: str

@@ -50,7 +50,7 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
 
     `canary` was counted since the step began, `others` since the canary did. It goes back as soon as it has
     answered enough to be judged, or failed more often than enough answers could make good. While its latency
-    is too high, but may be so by chance, it waits for more answers.
+    is too high, or it refuses more than the others, but may do so by chance, it waits for more answers.
     """
     enough = canary.requests >= plan.min_requests
     hopeless = canary.errors >= max(_LEAST_ERRORS, plan.max_error_rate * plan.min_requests + 1)
@@ -58,15 +58,25 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
         return Verdict(
             Move.BACK,
             f"{canary.errors} of {canary.requests} requests failed, "
-            f"{canary.error_rate:.1%}; {plan.max_error_rate:.1%} are allowed",
+            f"{_percent(canary.error_rate)}; {_percent(plan.max_error_rate)} are allowed",
         )
+    if min(canary.asked, others.asked) >= plan.min_requests:
+        more = canary.refusal_rate - others.refusal_rate
+        if more > plan.max_error_rate and not _alike(canary, others):
+            return Verdict(
+                Move.BACK,
+                f"it refused {canary.refused} of {canary.asked} requests, {_percent(canary.refusal_rate)}; "
+                f"the others {_percent(others.refusal_rate)}",
+            )
+        if more > plan.max_error_rate:
+            return Verdict(Move.WAIT)
     if enough and others.requests >= plan.min_requests:
         mine, theirs = canary.quantile(plan.quantile), others.quantile(plan.quantile)
         allowed = plan.max_latency_ratio * theirs
         if mine > allowed and not _chance(canary.slower(allowed), canary.requests, 1 - plan.quantile):
             return Verdict(
                 Move.BACK,
-                f"the {plan.quantile:.0%} quantile of its latency is {mine * 1e3:.3g} ms, "
+                f"the {_percent(plan.quantile)} quantile of its latency is {mine * 1e3:.3g} ms, "
                 f"{mine / theirs:.2f} times that of the others; {plan.max_latency_ratio:g} are allowed",
             )
         if mine > allowed:
@@ -80,11 +90,24 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
 
 def _chance(hits: int, requests: int, share: float) -> bool:
     """Whether so many of the requests may be slow by chance where `share` of all are: Chernoff's bound."""
-    part = hits / requests
-    if part <= share:
-        return True
-    others = (1 - part) * math.log((1 - part) / (1 - share)) if hits < requests else 0.0
-    return requests * (part * math.log(part / share) + others) < -math.log(_UNLIKELY)
+    return hits <= requests * share or _surprise(hits, requests, share) < -math.log(_UNLIKELY)
+
+
+def _alike(first: Counts, second: Counts) -> bool:
+    """Whether both may refuse the same share of requests, and differ by chance: their likelihood's ratio."""
+    share = (first.refused + second.refused) / (first.asked + second.asked)
+    surprise = sum(_surprise(counts.refused, counts.asked, share) for counts in (first, second))
+    return surprise < -math.log(_UNLIKELY)
+
+
+def _surprise(hits: int, requests: int, share: float) -> float:
+    """By how much likelier so many hits are, as a logarithm, if their share is what was seen, not `share`."""
+    expected = ((hits, requests * share), (requests - hits, requests * (1 - share)))
+    return sum(seen * math.log(seen / mean) for seen, mean in expected if seen)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 class Canaries:

@@ -26,10 +26,14 @@ _STEPS_PER_OCTAVE = 8
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one deployment; `latencies` holds how many requests fell into each bucket of time."""
+    """Counts of one deployment; `latencies` holds how many requests fell into each bucket of time.
+
+    Of `requests` some ended in `errors` of the server; others were `refused`, and are not among them.
+    """
 
     requests: int = 0
     errors: int = 0
+    refused: int = 0
     latencies: Counter[int] = field(default_factory=Counter)
 
     def add(self, seconds: float, *, failed: bool) -> None:
@@ -42,12 +46,23 @@ class Counts:
         """Add the counts of another."""
         self.requests += other.requests
         self.errors += other.errors
+        self.refused += other.refused
         self.latencies.update(other.latencies)
 
     @property
     def error_rate(self) -> float:
         """Errors by requests."""
         return self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def asked(self) -> int:
+        """All that came, with those that were refused."""
+        return self.requests + self.refused
+
+    @property
+    def refusal_rate(self) -> float:
+        """Those that were refused by all that came."""
+        return self.refused / self.asked if self.asked else 0.0
 
     def quantile(self, share: float) -> float:
         """The time in seconds that this share of requests did not exceed; within nine percent."""
@@ -79,12 +94,20 @@ class Tally:
 
     def add(self, endpoint: str, deployment: str, finished_s: float, seconds: float, *, failed: bool) -> None:
         """Count a request that a deployment answered."""
-        key = (endpoint, deployment, int(finished_s) // WINDOW_S * WINDOW_S)
         with self._lock:
-            counts = self._counts.get(key)
-            if counts is None:
-                counts = self._counts[key] = Counts()
-            counts.add(seconds, failed=failed)
+            self._of(endpoint, deployment, finished_s).add(seconds, failed=failed)
+
+    def refuse(self, endpoint: str, deployment: str, finished_s: float) -> None:
+        """Count a request that a deployment refused."""
+        with self._lock:
+            self._of(endpoint, deployment, finished_s).refused += 1
+
+    def _of(self, endpoint: str, deployment: str, finished_s: float) -> Counts:
+        key = (endpoint, deployment, int(finished_s) // WINDOW_S * WINDOW_S)
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = Counts()
+        return counts
 
     def take(self) -> dict[tuple[str, str, int], Counts]:
         """Everything counted since the last time."""
@@ -105,10 +128,11 @@ class Observed:
             for (endpoint, deployment, began_s), counts in taken.items():
                 began_at = datetime.fromtimestamp(began_s, UTC)
                 row = _row(session, gateway, endpoint, deployment, began_at)
-                merged = Counts(row.requests, row.errors, _latencies(row))
+                merged = _counts(row)
                 merged.merge(counts)
                 row.requests, row.errors = merged.requests, merged.errors
-                row.detail = {"latencies": {str(b): count for b, count in merged.latencies.items()}}
+                latencies = {str(bucket): count for bucket, count in merged.latencies.items()}
+                row.detail = {"latencies": latencies, "refused": merged.refused}
             session.execute(delete(ObservedRow).where(ObservedRow.began_at < now() - _KEPT))
 
     def since(self, session: Session, endpoint: str, moment: datetime) -> dict[str, Counts]:
@@ -121,8 +145,7 @@ def summed(rows: Iterable[ObservedRow]) -> dict[str, Counts]:
     """Counts by deployment."""
     found: dict[str, Counts] = {}
     for row in rows:
-        counts = Counts(row.requests, row.errors, _latencies(row))
-        found.setdefault(row.deployment, Counts()).merge(counts)
+        found.setdefault(row.deployment, Counts()).merge(_counts(row))
     return found
 
 
@@ -149,5 +172,6 @@ def _row(session: Session, gateway: str, endpoint: str, deployment: str, began_a
     return row
 
 
-def _latencies(row: ObservedRow) -> Counter[int]:
-    return Counter({int(bucket): count for bucket, count in row.detail.get("latencies", {}).items()})
+def _counts(row: ObservedRow) -> Counts:
+    latencies = Counter({int(bucket): count for bucket, count in row.detail.get("latencies", {}).items()})
+    return Counts(row.requests, row.errors, row.detail.get("refused", 0), latencies)

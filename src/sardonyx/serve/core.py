@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from sardonyx.serve.seams import (
     Target,
 )
 from sardonyx.serve.settings import LogSettings, TraceSettings
+from sardonyx.serve.signature import Signature
 from sardonyx.serve.tracing import TraceFile
 
 EXTENSIONS = [
@@ -89,10 +90,27 @@ class Core:
         await self.refresh()
         self._started = True
 
-    async def routed(self, name: str, version: str, context: Context) -> tuple[Servable, Route]:
-        """The loaded model that a request in that context is for, and the route on which it is asked."""
-        route = self.router.route(InferRequest(name, [], version, context=context))
-        return await self.repository.awake(route.target.model, route.target.version), route
+    async def read(
+        self, name: str, version: str, context: Context, reader: Callable[[Signature], InferRequest]
+    ) -> tuple[InferRequest, Route]:
+        """A request as read by the signature of the model it is for, and the route on which it is asked.
+
+        Observers are told of one that cannot be read, as of one that is refused.
+        """
+        asked = InferRequest(name, [], version, context=context)
+        route = self.router.route(asked)
+        model: Servable | None = None
+        try:
+            model = await self.repository.awake(route.target.model, route.target.version)
+            request = reader(model.signature)
+        except ServeError as error:
+            timings = Timings(total_ns=time.perf_counter_ns() - context.received_ns)
+            if model is not None:
+                model.statistics.failed(timings)
+            self.tell(Record(asked, route, None, error, timings, time.time()))
+            raise
+        request.model, request.version, request.context = name, version, context
+        return request, route
 
     async def stream(
         self, request: InferRequest, route: Route | None = None

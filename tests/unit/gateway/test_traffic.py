@@ -14,6 +14,7 @@ from sardonyx.database import Database
 from sardonyx.gateway.traffic import TrafficObserver
 from sardonyx.protocol.errors import Code
 from sardonyx.registry.differences import Differences
+from sardonyx.registry.observed import Counts
 from sardonyx.serve.seams import Record, Route, Target
 from tests.monitor.records import record
 
@@ -31,8 +32,12 @@ class Seen:
         self.observer.flush()
         return Differences(self.database).entries("e")
 
-    def counted(self) -> int:
-        return sum(counts.requests for counts in self.observer._tally.take().values())
+    def counted(self) -> tuple[int, int, int]:
+        """Requests, errors among them, and what was refused."""
+        whole = Counts()
+        for counts in self.observer._tally.take().values():
+            whole.merge(counts)
+        return whole.requests, whole.errors, whole.refused
 
 
 def served(value: float, shadows: int = 1, **more: Any) -> Record:
@@ -77,11 +82,15 @@ def test_a_shadow_of_an_unknown_request_is_nothing(seen: Seen) -> None:
 
 
 def test_what_a_canary_counts(seen: Seen, tmp_path: Path) -> None:
-    for code in (None, Code.INTERNAL, Code.INVALID_ARGUMENT, Code.QUOTA):
+    for code in (None, *Code):
         seen.observer.observe(served(1.0, 0, code=code))
     seen.observer.observe(record(model="e"))
-    assert seen.counted() == 2, "what the client did wrong does not count, nor what asks no deployment"
+    failed = {Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE, Code.QUOTA}
+    refused = {Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNSUPPORTED}
+    assert seen.counted() == (1 + len(failed), len(failed), len(refused)), (
+        "what asks no deployment is nothing"
+    )
     (tmp_path / "other").mkdir()
     other = Seen(tmp_path / "other", canary=False)
     other.observer.observe(served(1.0, 0))
-    assert other.counted() == 0
+    assert other.counted() == (0, 0, 0)

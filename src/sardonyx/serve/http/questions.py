@@ -179,11 +179,8 @@ async def _generate_stream(core: Core, question: Question) -> Answer:
 
 
 async def _generating(core: Core, question: Question) -> tuple[InferRequest, seams.Route]:
-    model, route = await core.routed(question.model, question.version, question.context)
-    request = generating(question.body, model.signature)
-    request.model, request.version = question.model, question.version
-    request.context = question.context
-    return request, route
+    reader = partial(generating, question.body)
+    return await core.read(question.model, question.version, question.context, reader)
 
 
 async def _events(responses: AsyncIterator[InferResponse]) -> AsyncIterator[bytes]:

@@ -60,10 +60,9 @@ class Score:
         body = decoded(await read_body(receive, limit), headers, limit)
         context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
         try:
-            servable, route = await core.routed(model, "", context)
-            request = scored(parse(body), servable.signature)
-            request.model, request.context = model, context
-            response = await core.infer(request, route)
+            response = await core.infer(
+                *await core.read(model, "", context, lambda s: scored(parse(body), s))
+            )
         except ServeError as error:
             error.request_id = context.told_id
             raise

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from sardonyx.protocol.errors import Code
 from sardonyx.serve.core import Core
+from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.score import DEPLOYMENT, Score
+from sardonyx.serve.seams import Record
 from tests.unit.serve.http.asked import asked
 from tests.unit.serve.steps import adding, with_core
 
@@ -58,3 +63,22 @@ def test_what_is_refused(
 
 def test_without_models_there_is_none_to_name(tmp_path: Path) -> None:
     assert answer(tmp_path, json=DOCUMENT).json()["error"].endswith("there are: none")
+
+
+@pytest.mark.parametrize(
+    ("application", "path"), [(Score, "/score/add"), (DataPlane, "/v2/models/add/generate")]
+)
+def test_observers_are_told_of_what_cannot_be_read(
+    tmp_path: Path, application: Callable[[Core], Any], path: str
+) -> None:
+    told: list[Record] = []
+
+    async def use(core: Core) -> httpx.Response:
+        core.observers.append(SimpleNamespace(observe=told.append))
+        return await asked(application(core), "POST", path, json={"c": 1})
+
+    assert with_core(adding(tmp_path), use).status_code == 400
+    (record,) = told
+    assert record.error is not None and record.error.code is Code.INVALID_ARGUMENT
+    assert (record.request.model, record.route.target.model, record.response) == ("add", "add", None)
+    assert record.timings.total_ns > 0
