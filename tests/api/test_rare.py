@@ -99,6 +99,42 @@ def test_memory_descriptions(engine: ModuleType) -> None:
     assert int(engine.OrtDeviceVendorId.INTEL) == 0x8086
 
 
+def tuned(**more: Any) -> list[dict[str, Any]]:
+    return [{"results": {}, "validators": {}, **more}]
+
+
+@pytest.mark.parametrize(
+    ("results", "loose", "strict"),
+    [
+        ([], "", ""),
+        (tuned(ep="NoExecutionProvider"), "", "RuntimeError"),
+        (tuned(ep="CPUExecutionProvider"), "", "RuntimeError"),
+        (tuned(), "KeyError", "KeyError"),
+        ([1], "TypeError", "TypeError"),
+        (None, "TypeError", "TypeError"),
+    ],
+)
+def test_tuning_results(results: Any, loose: str, strict: str, engine: ModuleType) -> None:
+    opened = session(engine, "two")
+    for act, kind in (
+        (lambda: opened.set_tuning_results(results), loose),
+        (lambda: opened.set_tuning_results(results, error_on_invalid=True), strict),
+    ):
+        if kind:
+            assert refused(engine, act)[0] == kind
+        else:
+            act()
+
+
+def test_what_has_no_effect_is_looked_at_all_the_same(engine: ModuleType) -> None:
+    opened = session(engine, "two")
+    opened.set_ep_dynamic_options({"ep.dynamic.workload_type": "Efficient"})
+    opened.release_captured_graph(3)
+    assert refused(engine, lambda: opened.set_ep_dynamic_options({}))[0] == "RuntimeError"
+    assert refused(engine, lambda: opened.set_ep_dynamic_options(3))[0] == "TypeError"
+    assert refused(engine, lambda: opened.release_captured_graph("first"))[0] == "TypeError"
+
+
 def external(folder: Path) -> tuple[Path, bytes]:
     """A model whose weights lie in another file, and the content of that file."""
     proto = onnx.load_from_string(model("fixed"))

@@ -56,7 +56,12 @@ def fold(
 
 
 def empty(dtype: DType, shape: Sequence[Dim]) -> Array:
-    """A tensor without elements, its unknown sizes 1. Raises ShapeError if it is too large all the same."""
+    """A tensor without elements, its unknown sizes 1.
+
+    Raises ShapeError if a size is negative, or if it is too large all the same.
+    """
+    if any(isinstance(n, int) and n < 0 for n in shape):
+        raise ShapeError(f"a tensor of sizes {list(shape)} cannot be: a size is negative")
     try:
         return np.empty([n if isinstance(n, int) else 1 for n in shape], dtype.numpy)
     except ValueError:

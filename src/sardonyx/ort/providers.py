@@ -59,6 +59,29 @@ def check_and_normalize_provider_args(
     return list(wanted), list(wanted.values())
 
 
+def check_tuning(results: Any, *, error_on_invalid: bool) -> None:
+    """Refuse tuning results: this provider tunes nothing, and there is no other.
+
+    TypeError if they are no list of dicts, KeyError if one names no provider under `ep`; RuntimeError with
+    `error_on_invalid`, else they have no effect.
+    """
+    if not isinstance(results, list | tuple) or not all(isinstance(result, Mapping) for result in results):
+        raise TypeError(f"tuning results are a list of dicts, not {results!r}")
+    for name in [result["ep"] for result in results]:
+        if error_on_invalid and name not in AVAILABLE_PROVIDERS:
+            raise RuntimeError(f"Cannot find execution provider {name}; there is {AVAILABLE_PROVIDERS[0]}")
+        if error_on_invalid:
+            raise RuntimeError(f"Invalid TuningResults: {name} does not support TunableOp")
+
+
+def check_dynamic(options: Any) -> None:
+    """Refuse options of providers that are no mapping (TypeError) or none (RuntimeError)."""
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options are a mapping of texts, not {options!r}")
+    if not options:
+        raise RuntimeError("options of providers are given, but none is among them")
+
+
 def _wanted(providers: Any, provider_options: Any, available: Sequence[str]) -> dict[str, dict[str, str]]:
     wanted: dict[str, dict[str, str]] = {}
     for name, options in _pairs(providers, provider_options):

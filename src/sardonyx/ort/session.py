@@ -7,6 +7,7 @@ model becomes a program is not known here.
 from __future__ import annotations
 
 import copy
+import operator
 import os
 import time
 import weakref
@@ -23,7 +24,7 @@ from sardonyx.ort.exceptions import Fail, ModelLoadCanceled, status
 from sardonyx.ort.logger import ERROR, INFO, WARNING, check_level, log
 from sardonyx.ort.metadata import ModelMetadata, NodeArg
 from sardonyx.ort.options import RunOptions, SessionOptions
-from sardonyx.ort.providers import AVAILABLE_PROVIDERS, normalize
+from sardonyx.ort.providers import AVAILABLE_PROVIDERS, check_dynamic, check_tuning, normalize
 from sardonyx.ort.session_config import (
     RECORD_ASSIGNMENT,
     apply_model_config,
@@ -232,14 +233,17 @@ class Session:
         """Empty: nothing is tuned at run time."""
         return []
 
-    def set_tuning_results(self, results: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing to set."""
+    def set_tuning_results(self, results: Any, *, error_on_invalid: bool = False) -> None:
+        """Nothing is set; see `check_tuning` for what is refused."""
+        check_tuning(results, error_on_invalid=error_on_invalid)
 
     def release_captured_graph(self, graph_annotation_id: int = 0) -> None:
         """Nothing to release: no run is captured."""
+        operator.index(graph_annotation_id)
 
     def set_ep_dynamic_options(self, options: Mapping[str, str]) -> None:
-        """Accept options of providers; none has an effect."""
+        """Accept options of providers; none has an effect. See `check_dynamic` for what is refused."""
+        check_dynamic(options)
 
     def disable_fallback(self) -> None:
         """Refuse, instead of ignoring, provider arguments that make no sense."""

@@ -9,6 +9,7 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold
 
 N = dims.symbol("N")
@@ -73,3 +74,7 @@ def test_halves_are_computed_in_single() -> None:
 
 def test_empty_tensors() -> None:
     assert empty(dt.F32, (0, N)).shape == (0, 1)
+    with pytest.raises(ShapeError, match=r"\[-1, 0\] cannot be: a size is negative"):
+        empty(dt.F32, (-1, 0))
+    with pytest.raises(ShapeError, match="too large"):
+        empty(dt.F32, (1 << 62, 1 << 62, 0))
