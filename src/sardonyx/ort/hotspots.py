@@ -5,14 +5,14 @@ Decides how often a model runs for that. Must not know how a call is timed, or h
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sardonyx.ort.feeds import FeedSpec, prepare
 
 if TYPE_CHECKING:
+    from sardonyx.base.report import Report
     from sardonyx.ort.session import InferenceSession
     from sardonyx.runtime.runnable import CallTime
 
@@ -20,8 +20,9 @@ _LEAST_RUNS, _MOST_RUNS = 3, 1000
 
 
 class Hotspot(NamedTuple):
-    """One call: medians over the runs; `plan` says how it is computed.
+    """One call: the least times of several `runs`, each by itself; `plan` says how it is computed.
 
+    Clocks go on while something else has the core, so that only the quickest run tells what a call takes.
     `flops` and `traffic_bytes`: what it computes, and must read and write; 0 = unknown. `arithmetic`: what
     multiplies, as the report says.
     """
@@ -34,6 +35,7 @@ class Hotspot(NamedTuple):
     flops: int = 0
     traffic_bytes: int = 0
     arithmetic: str = ""
+    runs: int = 1
 
     @property
     def gflops(self) -> float:
@@ -54,15 +56,20 @@ def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float
     runs: list[list[CallTime]] = []
     while len(runs) < _LEAST_RUNS or (time.monotonic() < end and len(runs) < _MOST_RUNS):
         runs.append(program.profile(values)[1])
+    return least(runs, session.report)
+
+
+def least(runs: Sequence[Sequence[CallTime]], report: Report) -> list[Hotspot]:
+    """The calls of runs that made the same ones, each as quick as it ever was."""
     notes = {
         (note.name, note.origins): (f"{note.kind} {note.plan}".strip(), note.arithmetic)
-        for note in session.report.kernels
+        for note in report.kernels
     }
     found = []
     for calls in zip(*runs, strict=False):
         first = calls[0]
         plan, arithmetic = notes.get((first.name, first.origins), (first.name, ""))
-        busy, wait = (statistics.median(getattr(c, name) for c in calls) for name in ("busy_ns", "wait_ns"))
+        busy, wait = min(call.busy_ns for call in calls), min(call.wait_ns for call in calls)
         work = first.flops, first.traffic_bytes
-        found.append(Hotspot(first.origins, first.name, plan, busy, wait, *work, arithmetic))
+        found.append(Hotspot(first.origins, first.name, plan, busy, wait, *work, arithmetic, len(runs)))
     return found

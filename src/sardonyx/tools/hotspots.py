@@ -38,7 +38,8 @@ def text(calls: Sequence[Hotspot], peak: Peak | None = None, most: int = 20) -> 
         rows.append([_share(busy, total), time_text(busy / 1e9), *blank, f"{len(rest)} others"])
     waiting = sum(call.wait_ns for call in calls)
     rows.append([_share(waiting, total), time_text(waiting / 1e9), *blank, "waiting for other threads"])
-    return table(rows) + (f"\n  {peak.text()}" if peak else "")
+    said = f"\n  each time is the least of {calls[0].runs} runs" if calls else ""
+    return table(rows) + said + (f"\n  {peak.text()}" if peak else "")
 
 
 def as_json(calls: Sequence[Hotspot], peak: Peak) -> dict[str, Any]:

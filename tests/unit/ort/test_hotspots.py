@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sardonyx
-from sardonyx.ort.hotspots import Hotspot, hotspots
+from sardonyx.base.report import KernelNote, Report
+from sardonyx.ort.hotspots import Hotspot, hotspots, least
+from sardonyx.runtime.runnable import CallTime
 from tests.unit.runtime.programs import WRITTEN, f32, model
 
 
@@ -11,8 +13,20 @@ def test_calls_are_timed_in_order() -> None:
     session = sardonyx.InferenceSession(model(WRITTEN))
     calls = hotspots(session, {"x": f32(3, 8)}, 0.01)
     assert [call.nodes for call in calls] == [("Relu_0",), ("Cast_1",), ("Cast_2",), ("Exp_3",)]
-    assert all(call.busy_ns > 0 for call in calls)
+    assert all(call.busy_ns > 0 and call.runs >= 3 for call in calls)
     assert [(call.flops, call.traffic_bytes) for call in calls[::3]] == [(24, 24 * 8)] * 2
+
+
+def test_a_run_that_was_disturbed_tells_of_no_slow_kernel() -> None:
+    runs = [
+        [CallTime("a", ("A",), 100.0, 9.0, 7, 8), CallTime("b", ("B",), 5000.0, 0.0)],
+        [CallTime("a", ("A",), 9000.0, 1.0, 7, 8), CallTime("b", ("B",), 50.0, 0.0)],
+    ]
+    report = Report(kernels=[KernelNote("a", ("A",), "gemm", "6x16", arithmetic="f32")])
+    assert least(runs, report) == [
+        Hotspot(("A",), "a", "gemm 6x16", 100.0, 1.0, 7, 8, "f32", 2),
+        Hotspot(("B",), "b", "b", 50.0, 0.0, runs=2),
+    ]
 
 
 def test_speeds_are_work_over_time() -> None:

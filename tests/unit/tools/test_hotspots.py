@@ -10,13 +10,14 @@ from sardonyx.tools.peak import Peak
 
 
 def test_text() -> None:
-    calls = [Hotspot((f"Relu_{n}",), "k", "loops map", 1000.0 * n, 10.0) for n in range(1, 5)]
+    calls = [Hotspot((f"Relu_{n}",), "k", "loops map", 1000.0 * n, 10.0, runs=7) for n in range(1, 5)]
     assert [line.split() for line in text(calls, most=2).splitlines()] == [
         ["share", "busy", "waiting", "kernel", "nodes"],
         ["39.8", "%", "4.0", "us", "10", "ns", "loops", "map", "Relu_4"],
         ["29.9", "%", "3.0", "us", "10", "ns", "loops", "map", "Relu_3"],
         ["29.9", "%", "3.0", "us", "2", "others"],
         ["0.4", "%", "40", "ns", "waiting", "for", "other", "threads"],
+        ["each", "time", "is", "the", "least", "of", "7", "runs"],
     ]
 
 
