@@ -145,9 +145,6 @@ class Promotion:
         return None
 
     def _made(self, stopped: Stopped) -> LoadedImage | None:
-        from sardonyx.object import engine
-        from sardonyx.object.link import link
-
         draft = self._draft()
         if draft is None:
             found = load_cached(self._store, self._name)
@@ -155,7 +152,10 @@ class Promotion:
                 what = "what the full code is made of is no longer in the cache"
                 raise CompileError(f"{what}; make a new session")
             return found
-        with PROMOTER.at_work:
+        with PROMOTER.at_work:  # a child that was forked amid an import would wait for its end forever
+            from sardonyx.object import engine
+            from sardonyx.object.link import link
+
             engine.load()
         objects = []
         for part in draft.parts:
