@@ -26,6 +26,7 @@ from families import FAMILIES, Case
 
 import sardonyx
 from sardonyx.base.knobs import EFFORT
+from sardonyx.tools.bench_worker import processor_ns, repeats_of
 
 RECORDS = Path(__file__).with_name("records.json")
 TRIES = 3
@@ -33,7 +34,7 @@ LEAST_NOISE = 0.05
 """What two runs on a quiet machine may differ by."""
 PARTS = 4
 """Parts of a measurement whose ratios are compared to know its noise."""
-TURN_SECONDS = 0.004
+TURN_NS = 4_000_000
 
 Records = dict[str, dict[str, Any]]
 """By kind of machine: the peer's version, and by family its ratio and its noise."""
@@ -106,12 +107,12 @@ def measured(case: Case, seconds: float) -> Ratio:
     """Both engines in turns."""
     model, feeds = case
     runs = [_run(engine, model, feeds) for engine in (sardonyx, onnxruntime)]
-    repeats = [max(1, int(TURN_SECONDS / max(_processor_seconds(run, 1), 1e-9))) for run in runs]
+    repeats = [repeats_of(run, TURN_NS) for run in runs]
     times: list[list[float]] = [[], []]
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(times[0]) < 2 * PARTS:
         for own, run, count in zip(times, runs, repeats, strict=True):
-            own.append(_processor_seconds(run, count))
+            own.append(processor_ns(run, count) / count)
     return ratio_of(*times)
 
 
@@ -129,13 +130,6 @@ def _run(engine: Any, model: bytes, feeds: Mapping[str, Any]) -> Callable[[], An
     session = engine.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     session.run(None, feeds)
     return lambda: session.run(None, feeds)
-
-
-def _processor_seconds(run: Callable[[], Any], count: int) -> float:
-    began = time.process_time()
-    for _ in range(count):
-        run()
-    return (time.process_time() - began) / count
 
 
 def read(path: Path) -> Records:

@@ -16,6 +16,7 @@ import pickle
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,7 @@ class Worker:
         end = clock() + int(command["seconds"] * 1e9)
         if command["processor"]:
             timer = time.process_time_ns
-            started = timer()
-            run(None, feeds)
-            repeats = max(1, LEAST_SAMPLE_NS // max(1, timer() - started))
+            repeats = repeats_of(lambda: run(None, feeds), LEAST_SAMPLE_NS)
         times: list[float] = []
         while clock() < end or len(times) < LEAST_RUNS:
             started = timer()
@@ -85,6 +84,22 @@ class Worker:
         """Run once and write the outputs to a file."""
         Path(command["to"]).write_bytes(pickle.dumps(self.session.run(None, self.feeds)))
         return {}
+
+
+def repeats_of(run: Callable[[], Any], sample_ns: int) -> int:
+    """How many runs take so many nanoseconds of processor time, by a clock that may tick more seldom."""
+    repeats = 1
+    while (taken := processor_ns(run, repeats)) < sample_ns // 4:
+        repeats *= 2
+    return max(1, repeats * sample_ns // taken)
+
+
+def processor_ns(run: Callable[[], Any], repeats: int) -> int:
+    """Nanoseconds of processor time of some runs together."""
+    started = time.process_time_ns()
+    for _ in range(repeats):
+        run()
+    return time.process_time_ns() - started
 
 
 def peak_bytes() -> int:

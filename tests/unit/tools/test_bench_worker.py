@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 import subprocess
@@ -86,15 +87,26 @@ def test_a_block_leaves_its_warm_up_out(
     assert len(worker.block({"seconds": 0, "processor": False})["times_us"]) == LEAST_RUNS - 1
 
 
-@pytest.mark.parametrize(("run_us", "repeats"), [(1, 100), (30, 3), (200, 1)])
+@pytest.mark.parametrize(("run_us", "tried", "repeats"), [(1, 63, 100), (30, 1, 3), (200, 1, 1)])
 def test_short_runs_are_timed_together_by_processors(
-    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_us: int, repeats: int
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_us: int, tried: int, repeats: int
 ) -> None:
     worker.open({"model": "m", "threads": 1, "feeds": feeds(tmp_path)})
     monkeypatch.setattr(bench_worker.time, "process_time_ns", lambda: worker.session.runs * run_us * 1000)
     times = worker.block({"seconds": 0, "processor": True})["times_us"]
     assert times == [run_us] * (LEAST_RUNS - 1)
-    assert worker.session.runs == 2 + LEAST_RUNS * repeats
+    assert worker.session.runs == 1 + tried + LEAST_RUNS * repeats
+
+
+@pytest.mark.parametrize("tick_us", [1, 15_625])
+def test_runs_shorter_than_a_tick_of_the_clock_are_counted_by_ticks(
+    tick_us: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = itertools.count()
+    monkeypatch.setattr(bench_worker.time, "process_time_ns", lambda: next(runs) // tick_us * tick_us * 1000)
+    repeats = bench_worker.repeats_of(lambda: next(runs), 4_000_000)
+    assert 2_000 <= repeats <= 4_000
+    assert next(runs) < 3 * max(tick_us, repeats)
 
 
 def test_the_largest_memory_so_far() -> None:
