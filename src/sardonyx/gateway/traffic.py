@@ -26,6 +26,8 @@ _FAILURES = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE, Code.QUOT
 """What a deployment did wrong; quotas of keys are seen to before, so here that code is a full queue."""
 _REFUSALS = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNSUPPORTED})
 """What the client did wrong, or a deployment that does not take what others take."""
+_WAITED = frozenset({Code.CANCELLED})
+"""Clients that left: they waited for at least so long, and may have had reasons of their own."""
 _WAITING, _PAIRS, _WRITTEN = 1000, 1000, 100
 
 
@@ -57,9 +59,9 @@ class TrafficObserver:
             code = record.error.code if record.error else None
             if code in _REFUSALS:
                 self._tally.refuse(name, deployment, record.finished_s)
-            elif code is None or code in _FAILURES:
+            elif code is None or code in _FAILURES | _WAITED:
                 seconds = record.timings.total_ns * 1e-9
-                self._tally.add(name, deployment, record.finished_s, seconds, failed=code is not None)
+                self._tally.add(name, deployment, record.finished_s, seconds, failed=code in _FAILURES)
 
     def shadowed(self, record: Record) -> None:
         """Keep an answer until its shadows have theirs."""

@@ -13,6 +13,8 @@ import pytest
 from sardonyx.database import Database
 from sardonyx.gateway.traffic import TrafficObserver
 from sardonyx.protocol.errors import Code
+from sardonyx.protocol.records import CanaryPlan
+from sardonyx.registry.canary import Move, verdict
 from sardonyx.registry.differences import Differences
 from sardonyx.registry.observed import Counts
 from sardonyx.serve.seams import Record, Route, Target
@@ -87,10 +89,28 @@ def test_what_a_canary_counts(seen: Seen, tmp_path: Path) -> None:
     seen.observer.observe(record(model="e"))
     failed = {Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE, Code.QUOTA}
     refused = {Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNSUPPORTED}
-    assert seen.counted() == (1 + len(failed), len(failed), len(refused)), (
+    answered_or_left = 2
+    assert seen.counted() == (answered_or_left + len(failed), len(failed), len(refused)), (
         "what asks no deployment is nothing"
     )
     (tmp_path / "other").mkdir()
     other = Seen(tmp_path / "other", canary=False)
     other.observer.observe(served(1.0, 0))
     assert other.counted() == (0, 0, 0)
+
+
+def test_a_canary_that_clients_give_up_waiting_for_goes_back(seen: Seen) -> None:
+    def answered(deployment: str, code: Code | None, total_ns: int) -> None:
+        for _ in range(30):
+            seen.observer.observe(
+                record(model="e", deployment=deployment, code=code, total_ns=total_ns, finished_s=7)
+            )
+
+    answered("blue", None, 5_000_000)
+    answered("green", Code.CANCELLED, 500_000_000)
+    counts = seen.observer._tally.take()
+    canary, others = counts["e", "green", 7], counts["e", "blue", 7]
+    assert canary.errors == 0, "a client may leave for reasons of its own"
+    found = verdict(CanaryPlan(deployment="green"), 0, 1.0, canary, others)
+    assert found.move is Move.BACK
+    assert "latency" in found.reason
