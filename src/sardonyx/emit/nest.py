@@ -169,15 +169,15 @@ class _KernelEmitter(TileEmitter):
             several = Several(_TILE_VECTORS, abreast=True) if long else Several()
             self.vector_loop(column, int_(0), cols, lambda: self._rows_of_a_tile(row, rows), (), several)
             return
+        if whole:
+            self._row_pairs(row, int_(0), rows)
+            return
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
             self.hoist(body, {column})
-            if whole:
-                self.statements(body)
-            else:
-                long = self.several_vectors(body).abreast
-                several = Several(_TILE_VECTORS, abreast=True) if long else Several()
-                self.vector_loop(column, int_(0), cols, lambda: self.statements(body), (), several)
+            long = self.several_vectors(body).abreast
+            several = Several(_TILE_VECTORS, abreast=True) if long else Several()
+            self.vector_loop(column, int_(0), cols, lambda: self.statements(body), (), several)
 
     def _rows_of_a_tile(self, row: Axis, rows: V) -> None:
         """All rows of a vector of columns, beside which what is the same for all rows stays in registers.
@@ -319,7 +319,7 @@ class _KernelEmitter(TileEmitter):
         short = f.icmp("sle", self.words.extent(self.vector), int_(_SHORT_ROW))
         end, step = f.select(short, f.sub(high, int_(1)), low), f.select(short, int_(2), int_(1))
         with f.loop(low, high, step) as pair, self.scope():
-            self.enter(axis, pair.index)
+            self.enter(axis, pair.index, keep=self.kernel.form == "rows")
             with self.alternating(axis, f.icmp("slt", pair.index, end)):
                 self.statements(self.kernel.body)
 
