@@ -11,6 +11,7 @@ _FAMILIES = {
     "blockwise": ("dot_blockwise",),
     "control": ("if", "loop", "scan", "native_if", "native_loop", "native_scan"),
     "dictionary": ("lookup", "zip_map", "vectorize_map", "cast_map"),
+    "ends": ("ends",),
     "grams": ("text_grams",),
     "linalg": ("det", "inverse", "fft", "spectra"),
     "paths": ("time_warp", "token_branch"),

@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = {
     "lstm_quantized": "recurrent.call:recurrent_calls",
     "lstm": "recurrent.call:recurrent_calls",
     "det": "numeric.det:det_calls",
+    "ends": "select.ends:ends_calls",
     "fft": "numeric.fft:fft_calls",
     "gru": "recurrent.call:recurrent_calls",
     "inverse": "numeric.inverse:inverse_calls",

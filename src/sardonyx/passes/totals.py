@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from sardonyx.base import dtype as dt
 from sardonyx.base.dim import ASSUMED, Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value, const
+from sardonyx.ir.value import Value, make
 
 _REDUCTIONS = ("sum", "rmax", "rmin")
 _ENDS = {"rmax": 1.0, "rmin": -1.0}
@@ -36,7 +35,7 @@ class _Rewrite:
     def __init__(self, graph: Graph) -> None:
         found: dict[tuple[int, tuple[int, ...]], set[str]] = {}
         for value in graph.order():
-            if value.prim in _ENDS and value.dtype.is_float:
+            if value.prim in _ENDS and value.dtype is dt.F32:
                 found.setdefault((value.args[0].id, value.attrs["axes"]), set()).add(value.prim)
         self.ranges = {at for at, ends in found.items() if len(ends) == len(_ENDS)}
         self.first: dict[tuple[int, tuple[int, ...]], Value] = {}
@@ -56,17 +55,12 @@ class _Rewrite:
     def end(self, x: Value, axes: tuple[int, ...], prim: str) -> Value:
         """One of both ends of the first step, which one kernel finds: those of x and of -x."""
         at = axes[0]
+        outer = x.shape[:at]
         if (x.id, axes) not in self.first:
-            signs = np.array(list(_ENDS.values()), x.dtype.numpy)
-            both = x.reshape((*x.shape[:at], 1, *x.shape[at:])) * const(
-                signs.reshape(-1, *(1,) * (x.rank - at))
-            )
-            self.first[x.id, axes] = both.reduce("rmax", [a + 1 for a in axes])
+            self.first[x.id, axes] = make("ends", (x,), {"axis": at}, x.dtype, (*outer, 2))
         both = self.first[x.id, axes]
-        number = list(_ENDS).index(prim)
-        rest = (0,) * (both.rank - at - 1)
-        one = both.slice((*(0,) * at, number, *rest), (*both.shape[:at], 1, *both.shape[at + 1 :]))
-        return one.reshape((*both.shape[:at], *both.shape[at + 1 :]))
+        one = both.slice((*(0,) * at, list(_ENDS).index(prim)), (*outer, 1))
+        return one.reshape((*outer, *(1,) * (x.rank - at)))
 
 
 def _first_axes(shape: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
