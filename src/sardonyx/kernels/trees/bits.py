@@ -18,6 +18,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.kernels.access import gather
 from sardonyx.kernels.trees.combine import combined, start
+from sardonyx.kernels.trees.numbered import Numbered, numbered
 from sardonyx.llvm.types import mangle, vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -56,15 +57,13 @@ class Bits:
         """The targets that trees count for."""
         return np.unique(self.heads["target"][:, None] + np.arange(self.outputs))
 
-    def least_rows(self, depth: float) -> int:
-        """From how many rows on a vector of them is faster than walks, the longest of trees having that mean.
+    def least_rows(self, row_cycles: float) -> int:
+        """From how many rows on a vector of them is faster than rows one by one that take so many cycles.
 
-        In cycles, measured: a test takes about 2, with masks of two vectors 3; beside them each output of a
-        tree takes 8. A walk takes some 2 a level, beside them 4, and 2 for each output.
+        Measured: a test takes about 2, with masks of two vectors 3; each output of a tree takes 8.
         """
-        tests = len(self.tests) / len(self.heads) * (2.2 if self.size == 32 else 3.2)
-        asked = tests + 8 + 8 * self.outputs
-        return math.ceil(asked / (1.8 * depth + 4 + 2 * self.outputs))
+        tests = len(self.tests) * (2.2 if self.size == 32 else 3.2)
+        return math.ceil((tests + len(self.heads) * (8 + 8 * self.outputs)) / row_cycles)
 
 
 def block_rows(target: Target) -> int:
@@ -86,65 +85,28 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
         return None
     if not _are_equal(tables["mode"][inner]) or not len(outputs) or not _are_equal(outputs) or not outputs[0]:
         return None
-    levels = _levels(tables, inner)
-    if levels is None:
+    nodes = numbered(tables)
+    if nodes is None:
         return None
-    counts = _leaf_counts(tables, inner, levels)
-    most = int(counts[tables["root"]].max(initial=1))
+    most = int(nodes.counts[tables["root"]].max(initial=1))
     size = next((size for size in SIZES if most <= size), 0)
-    tree, node = (np.concatenate(column) for column in zip(*levels, strict=True))
-    tree, leaf = tree[~inner[node]], node[~inner[node]]
+    is_leaf = ~inner[nodes.node]
+    tree, leaf = nodes.tree[is_leaf], nodes.node[is_leaf]
     entries = tables["yes"][leaf][:, None] + np.arange(outputs[0])
     target = tables["target"][entries]
     named = np.zeros(len(tables["root"]), np.int32)
     named[tree] = target[:, 0]
     is_same = np.array_equal(named[tree][:, None] + np.arange(outputs[0]), target)
-    return _written(tables, levels, counts, named, size) if size and is_same else None
+    return _written(tables, nodes, named, size) if size and is_same else None
 
 
 def _are_equal(numbers: Array) -> bool:
     return not len(numbers) or bool(numbers.min() == numbers.max())
 
 
-def _levels(tables: Mapping[str, Array], inner: Array) -> list[tuple[Array, Array]] | None:
-    """Trees and nodes by depth; None if a node is reached twice."""
-    tree, node = np.arange(len(tables["root"])), tables["root"].astype(np.int64)
-    seen, reached = np.zeros(len(inner), bool), 0
-    levels = []
-    while len(node):
-        seen[node] = True
-        reached += len(node)
-        if np.count_nonzero(seen) < reached:
-            return None
-        levels.append((tree, node))
-        going = inner[node]
-        tree, node = tree[going], node[going]
-        tree = np.concatenate([tree, tree])
-        node = np.concatenate([tables["yes"][node], tables["no"][node]]).astype(np.int64)
-    return levels or None
-
-
-def _leaf_counts(tables: Mapping[str, Array], inner: Array, levels: list[tuple[Array, Array]]) -> Array:
-    counts = np.ones(len(inner), np.int64)
-    for _, node in reversed(levels):
-        split_ = node[inner[node]]
-        counts[split_] = counts[tables["yes"][split_]] + counts[tables["no"][split_]]
-    return counts
-
-
-def _written(
-    tables: Mapping[str, Array],
-    levels: list[tuple[Array, Array]],
-    counts: Array,
-    named: Array,
-    size: int,
-) -> Bits:
+def _written(tables: Mapping[str, Array], nodes: Numbered, named: Array, size: int) -> Bits:
     inner, yes, no = tables["mode"] < LEAF, tables["yes"], tables["no"]
-    first = np.zeros(len(inner), np.int64)
-    for _, node in levels:
-        above = node[inner[node]]
-        first[yes[above]], first[no[above]] = first[above], first[above] + counts[yes[above]]
-    tree, node = (np.concatenate(column) for column in zip(*levels, strict=True))
+    tree, node, counts, first = nodes.tree, nodes.node, nodes.counts, nodes.first
     asked = inner[node]
     leaf = node[~asked]
     entries = yes[leaf][:, None] + np.arange(no[leaf[0]])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
@@ -21,8 +22,11 @@ from sardonyx.kernels.trees.arguments import TREES, Forest, Word
 from sardonyx.kernels.trees.bits import Bits, bits_of, block_rows
 from sardonyx.kernels.trees.clusters import Clusters, cut
 from sardonyx.kernels.trees.driver import forest_ir
+from sardonyx.kernels.trees.ordinal_rows import ordinal_bytes
+from sardonyx.kernels.trees.ordinals import Ordinals, ordinals_of
 from sardonyx.kernels.trees.steps import registers_of
-from sardonyx.kernels.trees.walks import MOST_OUTPUTS, scratch_bytes
+from sardonyx.kernels.trees.totals import MOST_OUTPUTS
+from sardonyx.kernels.trees.walks import scratch_bytes
 
 _MOST_FEATURES = 1 << 24
 Array = np.ndarray[Any, Any]
@@ -39,25 +43,34 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     _check(tables, targets)
     depths = _depths(tables)
     bits = bits_of(tables) if target.is_machine and x.dtype is dt.F32 else None
-    clusters = cut(tables)
-    first, outputs = _same_targets(tables, clusters)
-    forest = _forest(root, clusters, outputs, bits, target)
+    row_cycles = _walked_cycles(depths)
+    ordinals = ordinals_of(tables, target) if target.is_machine else None
+    if ordinals and ordinals.row_cycles(target) >= row_cycles:
+        ordinals = None
+    ways = ordinals or cut(tables)
+    first, outputs = _same_targets(tables, ways.leaves)
+    forest = _forest(root, ways, outputs, bits, target)
     source, (total, touched) = places[x.id], group.results
     words: dict[int, Argument] = {
         Word.X: Address.of(source),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
-        Word.MOST_FEATURES: clusters.features,
+        Word.MOST_FEATURES: ways.features,
         Word.TREES: len(tables["root"]),
         Word.TARGETS: targets,
         Word.FIRST: first,
     }
-    arrays = _arrays(tables, clusters, forest, outputs)
+    arrays = _weights(tables, ways.leaves, forest, outputs)
+    if isinstance(ways, Ordinals):
+        arrays |= _ordinal_arrays(ways)
+        words[Word.SEARCHES], words[Word.SEARCH_LIMITS] = ways.limits.shape
+    else:
+        arrays |= _clusters_arrays(ways)
     named = bits.named if bits else np.arange(first, first + outputs)
     if bits:
         arrays |= _bits_arrays(bits)
         words[Word.OUTPUTS] = bits.outputs
-        words[Word.LEAST_ROWS] = bits.least_rows(float(depths.mean()))
+        words[Word.LEAST_ROWS] = bits.least_rows(ordinals.row_cycles(target) if ordinals else row_cycles)
     if len(named):
         arrays[Word.NAMED] = np.isin(np.arange(targets), named).view(np.uint8)
     stored = {word: _stored(array) for word, array in arrays.items()}
@@ -81,19 +94,50 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
 
 
-def _forest(root: Value, clusters: Clusters, outputs: int, bits: Bits | None, target: Target) -> Forest:
+def _forest(
+    root: Value, ways: Ordinals | Clusters, outputs: int, bits: Bits | None, target: Target
+) -> Forest:
     x, weights = root.args[0], root.args[-1]
-    return Forest(
+    forest = Forest(
         x.dtype,
         weights.dtype,
-        clusters.modes,
-        clusters.missing,
+        ways.modes,
+        ways.missing,
         root.attrs["combine"],
-        clusters.layout,
-        registers_of(clusters.features, target) if x.dtype is dt.F32 else 0,
-        1 << (outputs - 1).bit_length() if outputs else 0,
-        bits.size if bits else 0,
+        width=1 << (outputs - 1).bit_length() if outputs else 0,
+        bits=bits.size if bits else 0,
     )
+    if isinstance(ways, Ordinals):
+        return replace(forest, ordinals=ways.table_bytes(target), abreast=ways.abreast)
+    registers = registers_of(ways.features, target) if x.dtype is dt.F32 else 0
+    return replace(forest, layout=ways.layout, registers=registers)
+
+
+def _walked_cycles(depths: Array) -> float:
+    """How many cycles a row takes that walks through clusters, about, by the longest walk of each tree."""
+    return float((1.8 * depths + 4).sum())
+
+
+def _ordinal_arrays(ordinals: Ordinals) -> dict[Word, Array]:
+    """The constant operands of rows by ordinals."""
+    return {
+        Word.ASKED: ordinals.asked,
+        Word.PIVOTS: ordinals.pivots,
+        Word.LIMITS: ordinals.limits,
+        Word.STEPS: ordinals.steps,
+        Word.SLOTS: ordinals.slots,
+        Word.BASES: ordinals.bases,
+    }
+
+
+def _clusters_arrays(clusters: Clusters) -> dict[Word, Array]:
+    """The constant operands of walks."""
+    number = np.arange(len(clusters.roots)) % TREES
+    return {
+        Word.CLUSTERS: clusters.records.view(np.uint8),
+        Word.ROOTS: (number << 32) + clusters.roots,
+        Word.BASES: clusters.bases,
+    }
 
 
 def _bits_arrays(bits: Bits) -> dict[Word, Array]:
@@ -103,9 +147,9 @@ def _bits_arrays(bits: Bits) -> dict[Word, Array]:
 
 
 def _scratch_bytes(forest: Forest, targets: int, features: Dim, target: Target) -> Dim:
-    """What walks take, or where small trees are asked by bits a block of rows by feature and its totals."""
-    walks = scratch_bytes(forest, targets, target)
-    return block_rows(target) * (8 * targets + 4 * features) + 64 + walks if forest.bits else walks
+    """What rows one by one take, or small trees that are asked by bits: rows by feature, and totals."""
+    rest = ordinal_bytes(targets, target) if forest.ordinals else scratch_bytes(forest, targets, target)
+    return block_rows(target) * (8 * targets + 4 * features) + 64 + rest if forest.bits else rest
 
 
 def _check(tables: Mapping[str, Array], targets: int) -> None:
@@ -120,9 +164,9 @@ def _check(tables: Mapping[str, Array], targets: int) -> None:
         raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
-def _same_targets(tables: Mapping[str, Array], clusters: Clusters) -> tuple[int, int]:
+def _same_targets(tables: Mapping[str, Array], leaves: Array) -> tuple[int, int]:
     """The first target and how many follow, if every leaf has one entry for each of them; else 0 of them."""
-    begin, counts = (tables[side][clusters.leaves] for side in ("yes", "no"))
+    begin, counts = (tables[side][leaves] for side in ("yes", "no"))
     outputs = int(counts.max(initial=0))
     if not 0 < outputs <= MOST_OUTPUTS or counts.min() < outputs:
         return 0, 0
@@ -131,25 +175,16 @@ def _same_targets(tables: Mapping[str, Array], clusters: Clusters) -> tuple[int,
     return (first, outputs) if (named == first + np.arange(outputs)).all() else (0, 0)
 
 
-def _arrays(
-    tables: Mapping[str, Array], clusters: Clusters, forest: Forest, outputs: int
-) -> dict[Word, Array]:
-    """The constant operands of walks."""
-    begin, counts = (tables[side][clusters.leaves] for side in ("yes", "no"))
+def _weights(tables: Mapping[str, Array], leaves: Array, forest: Forest, outputs: int) -> dict[Word, Array]:
+    """The weights of leaves, with the targets that they are for where these differ."""
+    begin, counts = (tables[side][leaves] for side in ("yes", "no"))
     weight = tables["weight"].astype(forest.stored.numpy, copy=False)
-    number = np.arange(len(clusters.roots)) % TREES
-    arrays = {
-        Word.CLUSTERS: clusters.records.view(np.uint8),
-        Word.ROOTS: (number << 32) + clusters.roots,
-        Word.BASES: clusters.bases,
-        Word.WEIGHT: weight,
-    }
     if forest.width:
-        arrays[Word.WEIGHT] = np.zeros((len(begin), forest.width), weight.dtype)
-        arrays[Word.WEIGHT][:, :outputs] = weight[begin[:, None] + np.arange(outputs)]
-        return arrays
+        same = np.zeros((len(begin), forest.width), weight.dtype)
+        same[:, :outputs] = weight[begin[:, None] + np.arange(outputs)]
+        return {Word.WEIGHT: same}
     entries = {Word.START: begin, Word.COUNT: counts, Word.TARGET: tables["target"]}
-    return arrays | {word: np.asarray(array, np.int32) for word, array in entries.items()}
+    return {Word.WEIGHT: weight, **{word: np.asarray(array, np.int32) for word, array in entries.items()}}
 
 
 def _depths(tables: Mapping[str, Array]) -> Array:

@@ -1,4 +1,4 @@
-"""Ensembles of decision trees: each thread's rows, by walks or by bits.
+"""Ensembles of decision trees: each thread's rows, by bits, by ordinals or by walks.
 
 Decides which rows go which way and how totals are written; must not know ONNX.
 """
@@ -11,6 +11,7 @@ from sardonyx.kernels.access import Access
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.kernels.trees.arguments import SIZES, Forest, Word
 from sardonyx.kernels.trees.bits import VECTORS, BitRows
+from sardonyx.kernels.trees.ordinal_rows import OrdinalRows
 from sardonyx.kernels.trees.walks import Walks
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
@@ -25,7 +26,7 @@ def forest_ir(forest: Forest, target: Target) -> str:
 
 
 class _Driver:
-    """Writes the kernel: each thread's rows by walks, or by bits."""
+    """Writes the kernel: each thread's rows by bits, by ordinals or by walks."""
 
     def __init__(self, module: Module, forest: Forest, target: Target) -> None:
         self.f = f = Function(module, forest.symbol, [("args", "ptr"), ("ctx", "ptr")])
@@ -51,8 +52,9 @@ class _Driver:
             self._by_bits(f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
-        walks = Walks(f, self.forest, self.target, word, self.scratch)
-        walks.run(*split(f, rows, *self.place), self._write_total)
+        one_by_one = OrdinalRows if self.forest.ordinals else Walks
+        rest = one_by_one(f, self.forest, self.target, word, self.scratch)
+        rest.run(*split(f, rows, *self.place), self._write_total)
         f.ret()
         f.finish()
 

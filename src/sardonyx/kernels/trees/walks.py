@@ -5,15 +5,13 @@ Decides what walks side by side and how leaves become totals, in the order of tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from sardonyx.base.target import Target
-from sardonyx.kernels.access import Access
 from sardonyx.kernels.share import evenly
 from sardonyx.kernels.trees.arguments import TREES, Forest, Word
-from sardonyx.kernels.trees.combine import combined, start
 from sardonyx.kernels.trees.steps import Queue, Rows, Steps
+from sardonyx.kernels.trees.totals import TOTAL_BYTES, Totals, Words, totals_bytes
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
@@ -22,26 +20,16 @@ MANY_ROWS = 48
 """From so many rows on a block of them goes through a tree before the next, whose nodes stay in the cache."""
 LEAST_BLOCK_ROWS, BLOCK_ROWS = 64, 256
 """Rows of such a block, at least and at most: as many as stay in the first cache beside nodes."""
-MOST_OUTPUTS = 8
-"""Most targets of a forest whose leaves all have an entry for each, which are added as one vector."""
 _WALKS = max(TREES, BLOCK_ROWS)
-_TOTAL_BYTES = 9
-"""A total in double precision, and whether a leaf touched it."""
 
 
 def scratch_bytes(forest: Forest, targets: int, target: Target) -> int:
     """Bytes for the rows of a block, their walks and their totals."""
-    return (
-        _features_bytes(forest, target) + _WALKS * 12 + BLOCK_ROWS * max(targets, MOST_OUTPUTS) * _TOTAL_BYTES
-    )
+    return _features_bytes(forest, target) + _WALKS * 12 + totals_bytes(BLOCK_ROWS, targets)
 
 
 def _features_bytes(forest: Forest, target: Target) -> int:
     return BLOCK_ROWS * forest.registers * target.lanes * 4
-
-
-Words = Mapping[Any, V]
-"""The argument words of a kernel by `Word`."""
 
 
 class Walks:
@@ -49,14 +37,12 @@ class Walks:
 
     def __init__(self, f: Function, forest: Forest, target: Target, word: Words, scratch: V) -> None:
         self.f, self.forest, self.target, self.word = f, forest, target, word
-        self.weight = Access(f, forest.stored, target)
         self.rows = scratch
         queue = f.gep(scratch, int_(_features_bytes(forest, target)), "i8")
         ends = f.gep(queue, int_(_WALKS), "i64")
         self.queue = Queue(queue, ends)
-        self.total = f.gep(ends, int_(_WALKS), "i32")
-        self.cells = int_(forest.width) if forest.width else word[Word.TARGETS]
-        self.touched = f.gep(self.total, f.mul(int_(BLOCK_ROWS), self.cells), "double")
+        self.totals = Totals(f, forest, target, word, f.gep(ends, int_(_WALKS), "i32"), BLOCK_ROWS)
+        assert forest.layout is not None, "walks go through clusters"
         questions = forest.modes, forest.missing
         self.steps = Steps(f, forest.layout, questions, word[Word.CLUSTERS], forest.registers, target)
 
@@ -69,17 +55,17 @@ class Walks:
         with f.loop(low, high, unit) as block:
             count = f.smin(f.sub(high, block.index), unit)
             rows_of = self._features(block.index, count)
-            self._clear(count)
+            self.totals.clear(count)
             with f.loop(int_(0), self.word[Word.TREES], f.select(self.many, int_(1), int_(TREES))) as tree:
                 self._walks(tree.index, count, rows_of)
-            self._finish(block.index, count, write)
+            self.totals.write(block.index, count, write)
 
     def _most_rows(self) -> V:
         """Most rows of a block: those whose features and totals fill three quarters of the first cache."""
         f, word, size = self.f, self.word, self.forest.dtype.size_bytes
         features = self.forest.registers * self.target.lanes
         width = int_(features) if features else word[Word.FEATURES]
-        row = f.add(f.mul(width, int_(size)), f.mul(self.cells, int_(_TOTAL_BYTES)))
+        row = f.add(f.mul(width, int_(size)), f.mul(self.totals.cells, int_(TOTAL_BYTES)))
         rows = f.binary("sdiv", int_(self.target.l1_bytes * 3 // 4), f.smax(row, int_(1)))
         return f.smin(f.smax(rows, int_(LEAST_BLOCK_ROWS)), int_(BLOCK_ROWS))
 
@@ -101,13 +87,6 @@ class Walks:
                 f.store(values, f.gep(kept, int_(place), real))
         return Rows(self.rows, f.select(self.many, int_(width * size), int_(0)))
 
-    def _clear(self, count: V) -> None:
-        f = self.f
-        with f.loop(int_(0), f.mul(count, self.cells)) as cell:
-            f.store(start(self.forest.combine), f.gep(self.total, cell.index, "double"))
-            if not self.forest.width:
-                f.store(int_(0, "i8"), f.gep(self.touched, cell.index, "i8"))
-
     def _walks(self, tree: V, count: V, rows: Rows) -> None:
         """A block of rows through one tree, or a row through TREES of them."""
         f, word = self.f, self.word
@@ -123,21 +102,11 @@ class Walks:
 
     def _add(self, tree: V, walks: V) -> None:
         """Add the leaves that walks ended at to totals."""
-        f, width = self.f, self.forest.width
-        if not width:
-            self._add_entries(tree, walks)
-            return
-        type_ = vector_of("double", width)
-        with f.when(self.many), f.loop(int_(0), walks) as row:
-            at = f.gep(self.total, f.mul(row.index, int_(width)), "double")
-            weights = self._weights(self._leaf(row.index, tree))
-            f.store(combined(f, self.forest.combine, f.load(at, type_), weights), at)
+        f = self.f
+        with f.when(self.many):
+            self.totals.add_rows(walks, lambda row: self._leaf(row, tree))
         with f.when(f.icmp("eq", self.many, int_(0, "i1"))):
-            total = f.load(self.total, type_)
-            with f.loop(int_(0), walks, 1, [total]) as walk:
-                weights = self._weights(self._leaf(walk.index, f.add(tree, walk.index)))
-                walk.next(combined(f, self.forest.combine, walk.carried[0], weights))
-            f.store(walk.carried[0], self.total)
+            self.totals.add_trees(walks, lambda walk: self._leaf(walk, f.add(tree, walk)))
 
     def _leaf(self, walk: V, tree: V) -> V:
         """The number of the leaf that a walk through a tree ended at."""
@@ -145,40 +114,3 @@ class Walks:
         end = f.load(f.gep(self.queue.ends, walk, "i32"), "i32")
         base = f.load(f.gep(self.word[Word.BASES], tree, "i32"), "i32")
         return f.convert("zext", f.add(end, base), "i64")
-
-    def _weights(self, leaf: V) -> V:
-        """The weights of a leaf that has one for each target, in doubles."""
-        f, width, stored = self.f, self.forest.width, memory_type(self.forest.stored)
-        at = f.gep(self.word[Word.WEIGHT], f.mul(leaf, int_(width)), stored)
-        return f.convert("fpext", f.load(at, vector_of(stored, width)), "double")
-
-    def _add_entries(self, tree: V, walks: V) -> None:
-        f, word = self.f, self.word
-        with f.loop(int_(0), walks) as walk:
-            trees = f.select(self.many, tree, f.add(tree, walk.index))
-            first = f.mul(f.select(self.many, walk.index, int_(0)), self.cells)
-            leaf = self._leaf(walk.index, trees)
-            entries = (f.load(f.gep(word[w], leaf, "i32"), "i32") for w in (Word.START, Word.COUNT))
-            begin, count = (f.convert("zext", n, "i64") for n in entries)
-            with f.loop(begin, f.add(begin, count)) as entry:
-                target = f.load(f.gep(word[Word.TARGET], entry.index, "i32"), "i32")
-                cell = f.add(first, f.convert("zext", target, "i64"))
-                weight = self.weight.load_double(word[Word.WEIGHT], entry.index)
-                at = f.gep(self.total, cell, "double")
-                f.store(combined(f, self.forest.combine, f.load(at, "double"), weight), at)
-                f.store(int_(1, "i8"), f.gep(self.touched, cell, "i8"))
-
-    def _finish(self, row: V, count: V, write: Callable[[V, V, V], None]) -> None:
-        """Write the totals of a block of rows."""
-        f, word = self.f, self.word
-        with f.loop(int_(0), count) as r, f.loop(int_(0), word[Word.TARGETS]) as target:
-            if self.forest.width:
-                touched = f.load(f.gep(word[Word.NAMED], target.index, "i8"), "i8")
-                place = f.sub(target.index, word[Word.FIRST])
-                place = f.select(f.icmp("ne", touched, int_(0, "i8")), place, int_(0))
-                cell = f.add(f.mul(r.index, self.cells), place)
-            else:
-                cell = f.add(f.mul(r.index, self.cells), target.index)
-                touched = f.load(f.gep(self.touched, cell, "i8"), "i8")
-            at = f.add(f.mul(f.add(row, r.index), word[Word.TARGETS]), target.index)
-            write(at, f.load(f.gep(self.total, cell, "double"), "double"), touched)

@@ -30,12 +30,21 @@ AVX512: tuple[Instruction, ...] = (
     *_masked("exponent", "getexp", 0),
     *_masked("mantissa", "getmant", 0, _BETWEEN_3_4_AND_3_2),
     Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
+    Instruction("permute within 16", "<64 x i8>", "llvm.x86.avx512.pshuf.b.512", (0, 1)),
+)
+
+VBMI: tuple[Instruction, ...] = (
+    Instruction("pick", "<64 x i8>", "llvm.x86.avx512.vpermi2var.qi.512", (0, 1, 2)),
+    Instruction("permute", "<64 x i8>", "llvm.x86.avx512.permvar.qi.512", (0, 1)),
 )
 
 ROUND_BF16 = Instruction("round_bf16", "<16 x float>", "llvm.x86.avx512bf16.cvtneps2bf16.512", (0,))
 """To the nearest numbers of bfloat16; what is not normal counts as zero."""
 
-AVX2: tuple[Instruction, ...] = (Instruction("permute", "<8 x float>", "llvm.x86.avx2.permps", (0, 1)),)
+AVX2: tuple[Instruction, ...] = (
+    Instruction("permute", "<8 x float>", "llvm.x86.avx2.permps", (0, 1)),
+    Instruction("permute within 16", "<32 x i8>", "llvm.x86.avx2.pshuf.b", (0, 1)),
+)
 
 VFMADD_YMM = MultiplyAdd("vfmadd ymm")
 VFMADD_ZMM = MultiplyAdd("vfmadd zmm")

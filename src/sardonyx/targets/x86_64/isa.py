@@ -70,8 +70,8 @@ def level(target: Target) -> Target:
     """The target without further features and sizes of its own: what many machines have in common."""
     known = next(known for known in TARGETS if known.name == target.name)
     features = tuple(name for name in target.features if name not in EXTRAS[target.name])
-    sizes = {name: getattr(known, name) for name in ("l1_bytes", "l2_bytes", "unit_lanes")}
-    return replace(target, features=features, **sizes)
+    names = ("l1_bytes", "l2_bytes", "unit_lanes", "instructions")
+    return replace(target, features=features, **{name: getattr(known, name) for name in names})
 
 
 def with_features(target: Target, features: Iterable[str]) -> Target:
@@ -83,7 +83,9 @@ def with_features(target: Target, features: Iterable[str]) -> Target:
     if unknown := wanted - set(EXTRAS[target.name]):
         known = ", ".join(EXTRAS[target.name])
         raise TargetError(f"{target.name} knows no feature {', '.join(sorted(unknown))}; choose from {known}")
-    return replace(target, features=(*target.features, *(f for f in EXTRAS[target.name] if f in wanted)))
+    features = (*target.features, *(f for f in EXTRAS[target.name] if f in wanted))
+    more = instructions.VBMI if "avx512vbmi" in wanted else ()
+    return replace(target, features=features, instructions=(*target.instructions, *more))
 
 
 def missing(target: Target, host: Host) -> tuple[str, ...]:

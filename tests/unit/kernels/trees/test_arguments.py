@@ -18,12 +18,13 @@ def test_names() -> None:
         )
     ]
     assert len({forest.symbol for forest in kinds}) == len(kinds)
-    sizes = [replace(kinds[0], **{name: 1}) for name in ("registers", "width", "bits")]
-    assert len({forest.symbol for forest in (kinds[0], *sizes)}) == 4
+    sizes = [replace(kinds[0], **{name: 1}) for name in ("registers", "width", "bits", "ordinals", "abreast")]
+    sizes.append(replace(kinds[0], layout=None))
+    assert len({forest.symbol for forest in (kinds[0], *sizes)}) == 7
 
 
 def test_words_that_are_numbers() -> None:
-    assert {Word.ROWS, Word.FIRST, Word.LEAST_ROWS} < set(SIZES)
+    assert {Word.ROWS, Word.FIRST, Word.LEAST_ROWS, Word.SEARCHES} < set(SIZES)
     assert not {Word.X, Word.ROOTS, Word.NAMED, Word.TOUCHED, Word.WORDS} & set(SIZES)
 
 

@@ -9,25 +9,25 @@ from sardonyx.llvm.vec import Function, Module, V
 from sardonyx.object import engine
 from sardonyx.targets.x86_64 import instructions, isa
 
-_SOURCES = {
-    "pick": ("<16 x float>", "<16 x i32>", "<16 x float>"),
-    "permute": ("<8 x float>", "<8 x i32>"),
-}
-ROWS = (*instructions.AVX2, *instructions.AVX512)
+_PLACES = {"<16 x float>": "<16 x i32>", "<8 x float>": "<8 x i32>"}
+ROWS = (*instructions.AVX2, *instructions.AVX512, *instructions.VBMI)
+V4 = isa.with_features(isa.V4, ["avx512vbmi"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_llvm_makes_one_instruction_of_each(row: Instruction) -> None:
     module = Module()
-    types = _SOURCES.get(row.operation, (row.type,) * 2)
+    moves = row.operation.startswith(("pick", "permute"))
+    places = _PLACES.get(row.type, row.type) if moves else row.type
+    types = (row.type, places, *[row.type] * (row.operation == "pick"))
     f = Function(module, "f", [("to", "ptr"), *((f"s{n}", type_) for n, type_ in enumerate(types))])
     to, *sources = f.params
     operands = [sources[o] if isinstance(o, int) else V(*reversed(o.split())) for o in row.operands]
     f.store(f.call(row.name, row.type, *operands), to)
     f.ret()
     f.finish()
-    mnemonic = "vperm" if row.operation in _SOURCES else "v" + row.name.split(".")[4]
-    lines = engine.assembly(module.text(), isa.V4).splitlines()
+    mnemonic = ("vperm", "vpshufb") if moves else "v" + row.name.split(".")[4]
+    lines = engine.assembly(module.text(), V4).splitlines()
     assert sum(line.strip().startswith(mnemonic) for line in lines) == 1
 
 

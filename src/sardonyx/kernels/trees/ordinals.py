@@ -1,0 +1,171 @@
+"""Small trees for one row: features become ordinals, bytes that tell how many thresholds they pass.
+
+A node asks then whether a byte is as large as another, and a vector asks as many trees as it has bytes. The
+leaves of a tree are numbered from the yes side on, and its nodes by the first leaf of their no side. Node by
+node in that order, from leaf 0 on: a no takes a walk that stands below a node to the first leaf of its no
+side. Decides which forests are asked so, and how their tables lie in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.target import Target
+from sardonyx.ir.algorithms.trees import LEAF
+from sardonyx.kernels.trees.numbered import Numbered, numbered
+from sardonyx.llvm.byte_table import MOST, reach_of
+
+Array = np.ndarray[Any, Any]
+MOST_LEAVES = 255
+"""Most leaves of a tree: no walk gets to number 255, where steps begin that are no node's."""
+ORDINALS = 254
+"""Most thresholds of an ordinal: NaN passes one more."""
+SEARCHED = 16
+"""Thresholds that are compared at once; an ordinal is found by two such comparisons."""
+ABREAST = (1, 2, 4)
+"""Vectors of trees side by side."""
+_ORDERED = 4
+"""The modes below ask whether a feature is on one side of a threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordinals:
+    """A forest by ordinals, all nodes of which ask by the one comparison of `modes`.
+
+    `asked` are the features of searches. A search has `pivots` [searches, SEARCHED], the last ones of runs of
+    `limits` [searches, SEARCHED n], thresholds in the order in which numbers pass them, and NaN after them.
+    Where `missing`, a second ordinal of all searches lies behind the first ones, that no NaN passes.
+    `steps` [slots, abreast, 3, bytes of a vector] are for each node the place of an ordinal, the least one
+    that means no, and the first leaf of its yes side; `slots` are those of each block of trees.
+    `leaves` are the nodes that are leaves, by number, those of each tree from its one of `bases` on.
+    """
+
+    modes: tuple[int]
+    missing: bool
+    asked: Array
+    pivots: Array
+    limits: Array
+    steps: Array
+    slots: Array
+    leaves: Array
+    bases: Array
+
+    @property
+    def features(self) -> int:
+        """How many features there must be."""
+        return int(self.asked.max()) + 1
+
+    @property
+    def places(self) -> int:
+        """How many ordinals there are."""
+        return len(self.asked) * (2 if self.missing else 1)
+
+    def table_bytes(self, target: Target) -> int:
+        """How many bytes of ordinals are chosen from: whole parts of a table."""
+        reach = reach_of(target)
+        return -(-self.places // reach) * reach
+
+    @property
+    def abreast(self) -> int:
+        """Vectors of trees side by side."""
+        return int(self.steps.shape[1])
+
+    def row_cycles(self, target: Target) -> float:
+        """How many cycles a row takes, about, but for the weights of leaves."""
+        steps = _step_cycles(self.slots, self.abreast, self.places, target)
+        return 100 + 5 * len(self.asked) + steps + 2 * len(self.bases)
+
+
+def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
+    """The ordinals of a forest, by the tables of `Forest` in `ops/ml`, or None.
+
+    That is where trees are large, share nodes or ask otherwise than by one comparison, features are many, or
+    steps would not stay in the second cache.
+    """
+    inner, reach = tables["mode"] < LEAF, reach_of(target)
+    if not reach or 6 * np.count_nonzero(inner) > target.l2_bytes:
+        return None
+    modes = np.unique(tables["mode"][inner])
+    if len(modes) != 1 or modes[0] >= _ORDERED or np.isnan(tables["threshold"][inner]).any():
+        return None
+    nodes = numbered(tables)
+    if nodes is None or not 1 < nodes.counts[tables["root"]].max() <= MOST_LEAVES:
+        return None
+    is_inner = inner[nodes.node]
+    leaf = np.lexsort((nodes.first[nodes.node], nodes.tree))
+    leaf = leaf[~is_inner[leaf]]
+    node, tree = nodes.node[is_inner], nodes.tree[is_inner]
+    mode, is_missing = int(modes[0]), tables["missing"][node]
+    place, least, limits, asked = _searched(tables["feature"][node], tables["threshold"][node], mode)
+    missing = bool(is_missing.any())
+    if len(asked) * (2 if missing else 1) > min(MOST, 4 * reach):
+        return None
+    place = place + len(asked) * is_missing
+    counts = nodes.counts[tables["root"]]
+    steps, slots = _steps((tree, node), nodes, tables, (place, least), target)
+    pivots = limits.reshape(len(limits), -1, SEARCHED)[:, :, -1]
+    ends = np.full((len(limits), SEARCHED), np.nan, limits.dtype)
+    ends[:, : pivots.shape[1]] = pivots
+    bases = (np.cumsum(counts) - counts).astype(np.int32)
+    return Ordinals((mode,), missing, asked, ends, limits, steps, slots, nodes.node[leaf], bases)
+
+
+def _searched(feature: Array, threshold: Array, mode: int) -> tuple[Array, Array, Array, Array]:
+    """Of each node its search and the least ordinal that means no; thresholds and features of searches."""
+    order = np.lexsort((threshold if mode < 2 else -threshold, feature))
+    of, limit = feature[order], threshold[order]
+    starts = np.append(True, of[1:] != of[:-1])
+    fresh = starts | np.append(True, limit[1:] != limit[:-1])
+    number = np.cumsum(fresh) - 1
+    begin = np.maximum.accumulate(np.where(starts, number, 0))
+    within = number - begin
+    search = np.cumsum(starts | (fresh & (within % ORDINALS == 0))) - 1
+    count = int(search[-1]) + 1
+    ordinal = within % ORDINALS
+    length = (int(ordinal.max()) + 1) // SEARCHED * SEARCHED + SEARCHED
+    limits = np.full((count, length), np.nan, threshold.dtype)
+    limits[search, ordinal] = limit
+    asked = np.zeros(count, np.int32)
+    asked[search] = of
+    place, least = np.zeros(len(order), np.int64), np.zeros(len(order), np.int64)
+    place[order], least[order] = search, ordinal + 1
+    return place, least, limits, asked
+
+
+def _steps(
+    where: tuple[Array, Array],
+    nodes: Numbered,
+    tables: Mapping[str, Array],
+    asks: tuple[Array, Array],
+    target: Target,
+) -> tuple[Array, Array]:
+    """The steps of all blocks of trees, and how many each block has."""
+    tree, node = where
+    lanes, sizes = 4 * target.lanes, nodes.counts[tables["root"]] - 1
+    places = int(asks[0].max()) + 1
+    slots = {abreast: _slots(sizes, abreast * lanes) for abreast in ABREAST}
+    abreast = min(ABREAST, key=lambda n: _step_cycles(slots[n], n, places, target))
+    begin = np.cumsum(slots[abreast]) - slots[abreast]
+    steps = np.zeros((int(slots[abreast].sum()), abreast, 3, lanes), np.uint8)
+    steps[:, :, 2] = MOST_LEAVES
+    number = nodes.first[node] + nodes.counts[tables["yes"][node]]
+    slot = begin[tree // (abreast * lanes)] + number - 1
+    for column, values in enumerate((*asks, nodes.first[node])):
+        steps[slot, tree // lanes % abreast, column, tree % lanes] = values
+    return steps, slots[abreast]
+
+
+def _slots(sizes: Array, trees: int) -> Array:
+    """The most nodes of a tree in each block of trees."""
+    return np.maximum.reduceat(sizes, np.arange(0, len(sizes), trees))
+
+
+def _step_cycles(slots: Array, abreast: int, places: int, target: Target) -> float:
+    """How many cycles steps take, about: each waits for the one before."""
+    parts = -(-places // reach_of(target))
+    vector = 3.5 if reach_of(target) == 4 * target.lanes else 2 + 1.5 * parts
+    return float(slots.sum()) * max(8.0, vector * abreast)
