@@ -145,7 +145,7 @@ class Records:
             entries=tuple(self._entries),
             names=self.evaluator.used,
             code=self.evaluator.code(),
-            outputs=tuple(self._outputs),
+            outputs=tuple(sorted(self._outputs, key=lambda made: self.storages[made[0]].storage.index)),
             checks=tuple(self._checks),
             refusals=tuple(self.refusals),
             repeats=self.repeats,

@@ -48,6 +48,18 @@ def test_wanted_outputs_come_in_the_order_asked_for() -> None:
     assert len(program(data).run((x,), (1,))) == 1
 
 
+def test_a_run_is_native_in_whatever_order_outputs_are_written() -> None:
+    orders = ("int64[N,1] s, float[N,2] e", "float[N,2] e, int64[N,1] s")
+    body = "{ e = MatMul(x, w) s = ArgMax<axis = 1>(e) }"
+    weights = "float[2,2] w = {1, 2, 3, 5}"
+    both = [program(model(f"g (float[N,2] x) => ({outputs}) <{weights}> {body}")) for outputs in orders]
+    assert all(made.is_native for made in both)
+    x = np.array([[1, 1], [1, -1]], np.float32)
+    (first, second), (second_, first_) = (made.run([x], (0, 1)) for made in both)
+    assert first.tolist() == first_.tolist() == [[1], [0]]
+    assert second.tolist() == second_.tolist() == [[4, 7], [-2, -3]]
+
+
 def test_read_only_feeds_of_any_alignment() -> None:
     data = linear()
     memory = np.zeros(8 * 4 * 5 + 1, np.uint8)
