@@ -48,6 +48,8 @@ def _text_seeds() -> Iterator[Seed]:
         yield Seed(name, model.SerializeToString(), feeds)
     yield _sparse()
     yield _external()
+    yield _forest("forest", trees=9, depth=4)
+    yield _forest("deep_forest", trees=2, depth=7)
 
 
 def _case_seeds() -> Iterator[Seed]:
@@ -106,3 +108,31 @@ def _external() -> Seed:
         for key, value in (("location", "weights.bin"), ("offset", str(offset)), ("length", str(length))):
             tensor.external_data.add(key=key, value=value)
     return Seed("external_data", model.SerializeToString(), feeds_of(model), {"weights.bin": data})
+
+
+def _forest(name: str, trees: int, depth: int) -> Seed:
+    """An ensemble of full trees for three targets. Nodes are numbered as in a heap."""
+    chance = np.random.default_rng(depth)
+    tree, node = np.divmod(np.arange(trees * ((2 << depth) - 1)), (2 << depth) - 1)
+    is_leaf = node >= (1 << depth) - 1
+    modes = chance.choice(["BRANCH_LEQ", "BRANCH_GT"], len(node))
+    attributes = {
+        "nodes_treeids": tree,
+        "nodes_nodeids": node,
+        "nodes_featureids": chance.integers(0, 5, len(node)),
+        "nodes_modes": np.where(is_leaf, "LEAF", modes),
+        "nodes_values": chance.normal(size=len(node)),
+        "nodes_truenodeids": np.where(is_leaf, 0, 2 * node + 1),
+        "nodes_falsenodeids": np.where(is_leaf, 0, 2 * node + 2),
+        "target_treeids": tree[is_leaf],
+        "target_nodeids": node[is_leaf],
+        "target_ids": chance.integers(0, 3, is_leaf.sum()),
+        "target_weights": chance.normal(size=is_leaf.sum()),
+    }
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 3]> g (float[N, 5] x) => (float[N, 3] y) '
+        "{ y = ai.onnx.ml.TreeEnsembleRegressor<n_targets = 3>(x) }"
+    )
+    for key, values in attributes.items():
+        model.graph.node[0].attribute.append(onnx.helper.make_attribute(key, values.tolist()))
+    return Seed(name, model.SerializeToString(), feeds_of(model))

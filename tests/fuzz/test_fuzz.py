@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import sardonyx
 from sardonyx import targets
-from tests.fuzz import case, guard
+from sardonyx.base.knobs import PRECISION, SHORT_WEIGHTS, STRASSEN, WINOGRAD, Knob
+from tests.fuzz import case, guard, worker
 from tests.fuzz.seeds import text_seeds
 from tests.fuzz.tally import Tally, summary, write
 
@@ -107,6 +109,16 @@ def test_a_target_is_named_with_its_features(tmp_path: Path, monkeypatch: pytest
 def test_a_case_is_the_same_each_time() -> None:
     for number in range(20):
         assert case.make(3, number).digest == case.make(3, number).digest
+
+
+@pytest.mark.parametrize("knob", [PRECISION, WINOGRAD, STRASSEN, SHORT_WEIGHTS], ids=lambda k: k.name)
+def test_every_way_of_computing_is_drawn(knob: Knob[str]) -> None:
+    drawn = set()
+    for number in range(120):
+        with suppress(RuntimeError):  # it is not set
+            options = worker.options_of(case.make(7, number))
+            drawn.add(options.get_session_config_entry(knob.entry))
+    assert drawn == set(knob.choices[1:])
 
 
 def test_the_seeds_of_this_folder_run() -> None:

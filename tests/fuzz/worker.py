@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
-from sardonyx.base.knobs import EFFORT, PRECISIONS
+from sardonyx.base.knobs import EFFORT, PRECISIONS, SHORT_WEIGHTS, STRASSEN, WINOGRAD
 from sardonyx.runtime import team
 from sardonyx.targets.x86_64.isa import TARGETS
 from tests.fuzz import case as cases
@@ -32,6 +32,7 @@ from tests.fuzz.trips import bounded
 
 _NARROW = 0.1
 _OTHER_PRECISION = 0.2
+_OTHER_WAY = 0.15
 _TURNS = (4, 8, 12)
 _RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
@@ -91,7 +92,7 @@ def report(seed: int, number: int, folder: Path) -> dict[str, Any]:
 def run(case: Case, folder: Path) -> Iterator[str]:
     """The outcome of loading the model and of each run of it. Raises Fault."""
     try:
-        session = sardonyx.InferenceSession(_source(case, folder), _options(case))
+        session = sardonyx.InferenceSession(_source(case, folder), options_of(case))
     except Exception as error:
         yield f"load: {expected(error)}"
         return
@@ -132,13 +133,16 @@ def _next(
     return mutated(feeds, chance)
 
 
-def _options(case: Case) -> sardonyx.SessionOptions:
-    """Some cases run on a narrower machine than this one, and in another precision."""
+def options_of(case: Case) -> sardonyx.SessionOptions:
+    """Some cases run on a narrower machine than this one, in another precision, or by other algorithms."""
     options = sardonyx.SessionOptions()
     if case.chance.random() < _NARROW:
         options.add_session_config_entry("sardonyx.target", TARGETS[-1].name)
     if case.chance.random() < _OTHER_PRECISION:
         options.add_session_config_entry("sardonyx.precision", case.chance.choice(PRECISIONS[1:]))
+    for way in (WINOGRAD, STRASSEN, SHORT_WEIGHTS):
+        if case.chance.random() < _OTHER_WAY:
+            options.add_session_config_entry(way.entry, case.chance.choice(way.choices[1:]))
     return options
 
 
