@@ -97,9 +97,9 @@ PRECISION = Knob(
 WINOGRAD = Knob(
     "winograd",
     "auto",
-    "convolutions by transforms (3x3, and 3, 5 or 7 taps along an axis): auto = where it is faster, off ="
-    " never, f2 or f4 = always, 3x3 with tiles of 2x2 or 4x4 outputs; where precision is strict, of integers"
-    " alone",
+    "convolutions by transforms (3x3, 5x5, and 3, 5 or 7 taps along an axis): auto = where it is faster,"
+    " off = never, f2 or f4 = always, 3x3 with tiles of 2x2 or 4x4 outputs; where precision is strict,"
+    " of integers alone",
     choices=("auto", "off", "f2", "f4"),
     changes_code=True,
 )

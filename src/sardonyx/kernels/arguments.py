@@ -257,7 +257,8 @@ class Winograd(IntEnum):
     former is not read where a window has one line. W is laid out by `pack_winograd_weights`. TILES are
     transformed at a time, TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with
     PANELS panels of weights; threads that would have fewer than FEW_TILES share out panels. POWERS, if not
-    null, is what digits of channels are multiplied by. The end is as for `Conv` with PLAIN = 0 and one group.
+    null, is what digits of channels are multiplied by. Each of GROUPS has whole blocks of CHANNELS_IN
+    channels, and whole panels of its part of CHANNELS. The end is as for `Conv` with PLAIN = 0 and one group.
     """
 
     X = 0
@@ -294,7 +295,8 @@ class Winograd(IntEnum):
     LINE_STEP = 31
     PIXEL_STEP = 32
     POWERS = 33
-    EPILOGUE_WORDS = 34
+    GROUPS = 34
+    EPILOGUE_WORDS = 35
 
 
 class Attention(IntEnum):

@@ -48,7 +48,8 @@ def winograd_call(
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
     weights, powers = _weights(w, scheme, goal)
-    cut = blocking(channels, channels_out, scheme, goal)
+    per_group = channels_out // anchor.attrs["group"]
+    cut = blocking(channels, per_group, scheme, goal)
     words: dict[int, Argument] = {
         Winograd.X: Address.of(place),
         Winograd.W: Address(weights),
@@ -61,7 +62,8 @@ def winograd_call(
         Winograd.PANELS: cut.panels,
         Winograd.TILE_PITCH: cut.tile_pitch,
         Winograd.POINT_PITCH: cut.point_pitch,
-        Winograd.FEW_TILES: few_tiles(channels, channels_out, scheme, goal),
+        Winograd.FEW_TILES: few_tiles(channels, per_group, scheme, goal),
+        Winograd.GROUPS: anchor.attrs["group"],
         Winograd.LINE_STEP: steps[0],
         Winograd.PIXEL_STEP: steps[1],
     }

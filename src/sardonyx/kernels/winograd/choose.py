@@ -27,7 +27,7 @@ from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
 from sardonyx.kernels.winograd.blocking import blocking, packed_sizes
-from sardonyx.kernels.winograd.scheme import LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
+from sardonyx.kernels.winograd.scheme import FIVES, LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
 
 DIRECT = None
 """The choice of direct sums."""
@@ -118,8 +118,9 @@ def _beside_registers(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 
 
 def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
-    """Lines and pixels as the schemes have them, whose window may lie across."""
+    """Those of a group, with lines and pixels as the schemes have them, whose window may lie across."""
     sizes = sizes_of(anchor)
+    sizes = replace(sizes, outputs=sizes.outputs // anchor.attrs["group"])
     if schemes and not schemes[0].has_lines and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
         return replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
     return sizes
@@ -200,11 +201,24 @@ def _fits(anchor: Value, goal: Goal) -> bool:
     at = anchor.attrs
     if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None or not w.data.size:
         return False
-    if at["strides"] != (1, 1) or at["group"] != 1:
+    if at["strides"] != (1, 1):
+        return False
+    if at["group"] > 1 and not _has_whole_groups(anchor, shape):
+        return False
+    is_rare = at["group"] > 1 or tuple(w.shape[2:]) == FIVES[0].taps
+    if is_rare and any(goal.find_matrix(operand) for operand in ("f32", "fixed24")):
         return False
     if x.dtype in WHOLE_SQUARES:
-        return True
+        return int(at["group"]) == 1
     return anchor.dtype is dt.F32 and x.dtype is dt.F32 and goal.policy.may_transform
+
+
+def _has_whole_groups(anchor: Value, shape: TileShape) -> bool:
+    """Whether each group reads whole blocks of channels, in order, and gives whole panels."""
+    w, at = anchor.args[1], anchor.attrs
+    outputs, channels = (int(n) for n in w.shape[:2])  # type: ignore[arg-type]
+    are_full = channels % shape.block == 0 and outputs // int(at["group"]) % shape.columns == 0
+    return are_full and not at.get("runs")
 
 
 def _schemes(anchor: Value) -> Sequence[Scheme]:
@@ -217,6 +231,8 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
         return tuple(scheme for scheme in whole.values() if is_square and is_exact(scheme, w.data))
     if is_square:
         return tuple(SQUARES.values())
+    if (lines, pixels) == (5, 5):
+        return FIVES
     row = ROWS.get(max(lines, pixels)) if 1 in (lines, pixels) else None
     return (row,) if row else ()
 

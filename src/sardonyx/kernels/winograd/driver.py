@@ -32,7 +32,8 @@ def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     word = {w: f.word(args, w) for w in Winograd if w > Winograd.EPILOGUE}
     grid = Grid.of(f, scheme, word)
     tiles = f.mul(word[Winograd.BATCH], grid.count(f))
-    panels = ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns))
+    groups = word[Winograd.GROUPS]
+    panels = f.binary("udiv", ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns)), groups)
     products = f.mul(word[Winograd.CHANNELS_IN], word[Winograd.CHANNELS])
     few = f.icmp("slt", tiles, f.mul(threads, word[Winograd.FEW_TILES]))
     together = f.icmp("sle", tiles, word[Winograd.TILES])
@@ -41,11 +42,12 @@ def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     unit = f.select(by_panels, panels, tiles)
     each = f.select(by_panels, int_(1), word[Winograd.TILES])
     work = f.mul(f.mul(products, tiles), int_(scheme.points))
-    shares = Shares.of(f, ctx, threads, work, ceil_div(f, unit, each))
+    shares = Shares.of(f, ctx, threads, work, f.mul(groups, ceil_div(f, unit, each)))
     some = f.icmp("sgt", f.mul(panels, tiles), int_(0))
-    with f.when(some), my_runs(f, int_(1), unit, shares) as (_, low, high):
+    with f.when(some), my_runs(f, groups, unit, shares) as (group, low, high):
+        first = f.mul(group, panels)
         t0, t1 = f.select(by_panels, int_(0), low), f.select(by_panels, tiles, high)
         p0, p1 = f.select(by_panels, low, int_(0)), f.select(by_panels, high, panels)
-        f.call(block, "void", args, ctx, t0, t1, p0, p1)
+        f.call(block, "void", args, ctx, group, t0, t1, *(f.add(first, p) for p in (p0, p1)))
     f.ret()
     f.finish()

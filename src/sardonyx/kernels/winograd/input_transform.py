@@ -19,14 +19,15 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 def define_input_transform(module: Module, shape: TileShape, scheme: Scheme) -> str:
-    """Add `void @winograd_*_input_f32(args, patch, to, low, high)`; returns the name.
+    """Add `void @winograd_*_input_f32(args, patch, to, group, low, high)`; returns the name.
 
-    to[tile - low][point][channel] for tiles low..high of all blocks of channels, as `Winograd` lays it out.
+    to[tile - low][point][channel] for tiles low..high of the channels of a group, as `Winograd` lays it out.
     Beyond its sample a tile reads the last line or pixel once more: that decides nothing that is kept, and
     no other memory is touched. `patch` is memory for a tile of points. Integers stay exact: what they become
     fits 16 bits.
     """
-    params = [*((n, "ptr") for n in ("args", "patch", "to")), ("low", "i64"), ("high", "i64")]
+    params = [(n, "ptr") for n in ("args", "patch", "to")]
+    params += [(n, "i64") for n in ("group", "low", "high")]
     name = f"winograd_{scheme.name}_input"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape, scheme).write()
@@ -43,7 +44,7 @@ class _Writer:
         register = shape.lanes * shape.depth
         self.blocks = max(1, register // shape.block) if self.in_registers else 1
         self.lanes = min(self.blocks * shape.block, register)
-        self.args, self.patch, self.to, self.low, self.high = f.params
+        self.args, self.patch, self.to, self.group, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
     def write(self) -> None:
@@ -51,7 +52,8 @@ class _Writer:
         self.grid = grid = Grid.of(f, self.scheme, word)
         first = grid.position(f, self.low)
         blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(self.shape.block))
-        x = f.word(self.args, Winograd.X, "ptr")
+        before = f.mul(f.mul(self.group, blocks), word[Winograd.X_BLOCK])
+        x = f.gep(f.word(self.args, Winograd.X, "ptr"), before, self.source)
         self.points = multiples(f, word[Winograd.POINT_PITCH])
         with f.loop(self.low, self.high, 1, [self.to, *first.values]) as tile:
             to, *values = tile.carried

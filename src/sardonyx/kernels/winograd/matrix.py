@@ -92,7 +92,8 @@ class _MatrixBlock(Block):
             end = f.smin(f.add(group.index, self.height), high)
             with f.loop(group.index, end, 1, [to, scales]) as tile:
                 after = f.add(tile.index, int_(1))
-                f.call(self.input_transform, "void", self.args, self.patch, self.floats, tile.index, after)
+                one = self.group, tile.index, after
+                f.call(self.input_transform, "void", self.args, self.patch, self.floats, *one)
                 f.call_pointer(self.cut_points, *tile.carried, self.floats, self.cut_words)
                 tile.next(
                     f.gep(tile.carried[0], int_(size), "i8"),

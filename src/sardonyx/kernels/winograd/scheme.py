@@ -50,7 +50,10 @@ class Scheme:
     def text(self) -> str:
         """For readers, as the literature has it."""
         lines, pixels = self.outputs
-        return f"F({lines}x{pixels})" if self.has_lines else f"F({pixels}, {self.taps[1]})"
+        if not self.has_lines:
+            return f"F({pixels}, {self.taps[1]})"
+        window = "" if self.taps == (3, 3) else ", {}x{}".format(*self.taps)
+        return f"F({lines}x{pixels}{window})"
 
     @property
     def has_lines(self) -> bool:
@@ -93,14 +96,17 @@ SQUARES = {n: Scheme((n, n), (3, 3)) for n in (2, 4)}
 WHOLE_SQUARES = {of: {n: Scheme((n, n), (3, 3), of) for n in SQUARES} for of in (dt.I16, dt.U8)}
 """Those of integers, by what samples are."""
 
+FIVES = (Scheme((2, 2), (5, 5)),)
+"""Those of windows of 5x5: as many points as of the larger tiles of 3x3."""
+
 ROWS = {taps: Scheme((1, outputs), (1, taps)) for taps, outputs in ((3, 4), (5, 4), (7, 2))}
 """Those of windows of one line, by taps."""
 
-FLOATS = (*SQUARES.values(), *ROWS.values())
+FLOATS = (*SQUARES.values(), *ROWS.values(), *FIVES)
 WHOLE = tuple(scheme for squares in WHOLE_SQUARES.values() for scheme in squares.values())
 ALL = (*FLOATS, *WHOLE)
 
 
 def on_registers(tile: MatrixTile) -> tuple[Scheme, ...]:
     """Those of floats whose points a tile of matrix registers multiplies."""
-    return tuple(replace(scheme, tile=tile) for scheme in FLOATS)
+    return tuple(replace(scheme, tile=tile) for scheme in FLOATS if scheme not in FIVES)

@@ -21,9 +21,10 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 def define_block(module: Module, shape: TileShape, scheme: Scheme) -> str:
-    """Add `void @winograd_*_block(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
+    """Add `void @winograd_*_block(args, ctx, group, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
 
-    Tiles count through all samples, line by line. Both ranges are non-empty. Returns the name.
+    Tiles count through all samples, line by line, panels through all groups. Both ranges are non-empty, and
+    the panels are those of the group. Returns the name.
     """
     block = Block(module, shape, scheme)
     block.write()
@@ -38,10 +39,10 @@ class Block:
         self._define_kernels(module)
         self.input_transform = define_input_transform(module, shape, scheme)
         self.output_transform = define_output_transform(module, shape, scheme)
-        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
+        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("group", "t0", "t1", "p0", "p1"))]
         name = f"winograd_{scheme.name}_block"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-        self.args, self.ctx, self.t0, self.t1, self.p0, self.p1 = self.f.params
+        self.args, self.ctx, self.group, self.t0, self.t1, self.p0, self.p1 = self.f.params
 
     def _define_kernels(self, module: Module) -> None:
         self.pick = define_pick(module, self.shape)
@@ -70,7 +71,7 @@ class Block:
     def _transform(self, low: V, high: V) -> None:
         """The input of a strip, and how its rows are cut for kernels."""
         f = self.f
-        f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
+        f.call(self.input_transform, "void", self.args, self.patch, self.inputs, self.group, low, high)
         rows = f.sub(high, low)
         cut = self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
         pick, sizes, few = V(f"@{self.pick}", "ptr"), (cut.largest(f), cut.base), int_(0, "i1")

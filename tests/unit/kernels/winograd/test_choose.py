@@ -12,7 +12,7 @@ from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
 from sardonyx.kernels.convolution.cost import Sizes
 from sardonyx.kernels.winograd.choose import DIRECT, chosen, cycles, direct_cycles, fastest, is_exact
-from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme, on_registers
+from sardonyx.kernels.winograd.scheme import FIVES, ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme, on_registers
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
@@ -33,6 +33,7 @@ def conv(
     batch: dims.Dim = 1,
     weight: float = 0.5,
     samples: dt.DType = dt.F32,
+    runs: tuple[tuple[int, int], ...] = (),
 ) -> Value:
     w = const(np.full((outputs, channels // group, *kernel), weight, WEIGHTS[samples]))
     blocks = -(-channels // 16)
@@ -44,6 +45,8 @@ def conv(
         "channels": outputs,
         "block": 16,
     }
+    if runs:
+        attrs["runs"] = runs
     sums = dt.F32 if samples is dt.F32 else dt.I32
     return make("conv_blocked", (x, w), attrs, sums, (batch, -(-outputs // 16), *size, 16))
 
@@ -57,11 +60,15 @@ def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V
     [
         conv(channels=0),
         conv(kernel=(1, 1)),
-        conv(kernel=(5, 5)),
+        conv(kernel=(4, 4)),
+        conv(kernel=(7, 7)),
         conv(stride=2),
+        conv(kernel=(5, 5), stride=2),
         conv(kernel=(1, 4)),
         conv(kernel=(2, 3)),
-        conv(group=2),
+        conv(48, group=2),
+        conv(outputs=96, group=2),
+        conv(group=2, runs=((0, 8), (16, 56))),
         conv(weight=np.inf),
         conv(weight=np.nan),
         conv(weight=3.0),
@@ -159,6 +166,26 @@ def test_matrix_registers_multiply_points_in_digits() -> None:
     for precision in ("strict", "bf16"):
         found = chosen(conv(256, 256), replace(goal_, policy=Policy(precision)))
         assert not found or not found.tile
+
+
+def test_groups_and_windows_of_5x5_are_transformed_where_vectors_multiply() -> None:
+    """As measured: two groups of 48 to 128 channels at 27x27 under 5x5 in half the time, with AVX2 too."""
+    features = {name for tile in isa.V4.matrices for name in tile.features}
+    registers = replace(isa.with_features(isa.V4, features), l2_bytes=2 << 20)
+    for group in (1, 2):
+        of_five = conv(48 * group, 128 * group, (27, 27), (5, 5), group=group)
+        of_three = conv(192 * group, 192 * group, (13, 13), group=group)
+        for target in (V4, V3, WHOLE_UNITS):
+            assert chosen(of_five, goal(target=target)) == FIVES[0]
+            assert chosen(of_three, goal(target=target)) in SQUARE
+        assert chosen(of_five, goal(target=registers)) == DIRECT
+    assert chosen(of_three, goal(target=registers)) == DIRECT
+    assert chosen(conv(group=2, samples=dt.I16, weight=3), goal()) == DIRECT
+
+
+def test_a_group_is_a_convolution_of_its_own() -> None:
+    """Few outputs of a group do not pay for the transforms of its input, many of all groups do not help."""
+    assert chosen(conv(512, 512, (28, 28), group=16), goal()) == chosen(conv(32, 32, (28, 28)), goal())
 
 
 def test_weights_beyond_the_scales_of_digits_are_left_to_vectors() -> None:

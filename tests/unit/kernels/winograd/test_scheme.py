@@ -8,6 +8,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.kernels.winograd.cook_toom import POINTS, WHOLE_POINTS
 from sardonyx.kernels.winograd.scheme import (
     ALL,
+    FIVES,
     LARGEST_SAMPLE,
     ROWS,
     SQUARES,
@@ -31,6 +32,7 @@ def test_points_are_those_of_both_axes_and_fewer_than_products(scheme: Scheme) -
 def test_names_are_different_and_texts_those_of_the_literature() -> None:
     assert len({scheme.name for scheme in ALL}) == len(ALL)
     assert (SQUARES[4].name, SQUARES[4].text) == ("4x4of3x3_f32", "F(4x4)")
+    assert (FIVES[0].name, FIVES[0].text) == ("2x2of5x5_f32", "F(2x2, 5x5)")
     assert (ROWS[5].name, ROWS[5].text) == ("1x4of1x5_f32", "F(4, 5)")
     assert [WHOLE_SQUARES[of][2].name for of in (dt.I16, dt.U8)] == ["2x2of3x3_i16", "2x2of3x3_u8_i16"]
 
@@ -40,6 +42,7 @@ def test_schemes_on_registers_say_what_multiplies() -> None:
     names = [scheme.name for scheme in on_registers(tile)]
     assert names[1] == "4x4of3x3_bf16x6_f32"
     assert not set(names) & {scheme.name for scheme in ALL}
+    assert not any("5x5" in name for name in names)
 
 
 def test_names_end_in_what_products_take() -> None:

@@ -73,6 +73,8 @@ CASES = (
     Case(16, 40, (13, 22), pad=3, dilation=(3, 3), images=2),
     Case(36, 16, (24, 70), dilation=(8, 8)),
     Case(16, 16, (30, 61), pad=12, dilation=(12, 18)),
+    Case(32, 64, (9, 14), pad=1, images=2, group=2),
+    Case(96, 192, (5, 5), pad=1, group=3),
 )
 
 
@@ -103,7 +105,7 @@ class Drawn:
         self.kernels: Callable[[Target], Any] = lambda target: image(target, scheme)
         samples, weights = (np.dtype(t) for t in OPERANDS.get(scheme.samples, (np.float32, np.float32)))
         self.x = self.drawn((case.images, case.channels, *case.size), samples, LARGEST_SAMPLE)
-        self.w = self.drawn((case.outputs, case.channels, *case.kernel), weights, 128)
+        self.w = self.drawn((case.outputs, case.channels // case.group, *case.kernel), weights, 128)
         sums = np.dtype(self.dtype)
         self.bias = guarded(self.drawn((-(-case.outputs // 16) * 16,), sums, 1 << 20))
         self.residual = self.drawn(new_output(case, self.dtype, "blocked", 0).shape, sums, 1 << 20)
@@ -132,13 +134,14 @@ class Drawn:
         x = guarded(blocked(self.x, case.pad))
         w = guarded(pack.pack_winograd_weights(self.w, self.scheme, Goal(target)), align=64)
         y = guarded(new_output(case, self.dtype, "blocked", self.unwritten))
-        cut = blocking(case.channels, case.outputs, self.scheme, Goal(target))
+        sizes = case.channels // case.group, case.outputs // case.group
+        cut = blocking(*sizes, self.scheme, Goal(target))
         words = {
             Winograd.X: x.ctypes.data,
             Winograd.W: w.ctypes.data,
             Winograd.Y: y.ctypes.data,
             Winograd.BATCH: case.images,
-            Winograd.CHANNELS_IN: case.channels,
+            Winograd.CHANNELS_IN: sizes[0],
             Winograd.CHANNELS: case.outputs,
             Winograd.LINES: lines,
             Winograd.PIXELS: pixels,
@@ -146,7 +149,8 @@ class Drawn:
             Winograd.PANELS: cut.panels,
             Winograd.TILE_PITCH: cut.tile_pitch,
             Winograd.POINT_PITCH: cut.point_pitch,
-            Winograd.FEW_TILES: few_tiles(case.channels, case.outputs, self.scheme, Goal(target)),
+            Winograd.FEW_TILES: few_tiles(*sizes, self.scheme, Goal(target)),
+            Winograd.GROUPS: case.group,
             Winograd.LINE_STEP: case.dilation[0],
             Winograd.PIXEL_STEP: case.dilation[1],
         }
@@ -204,7 +208,10 @@ def test_drawn_convolutions(target: Target, scheme: Scheme, data: st.DataObject)
     size = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 40)), "size")
     steps = data.draw(st.tuples(*[st.integers(1, most) for most in (3, 10)]), "steps")
     channels, results, images = (data.draw(st.integers(1, most)) for most in (80, 80, 4))
-    case = under(scheme, Case(channels, results, size, pad=pad, images=images, dilation=steps))
+    group = data.draw(st.integers(1, 3), "groups")
+    if group > 1:
+        channels, results = (group * (-(-n // 32)) * 32 for n in (channels, results))
+    case = under(scheme, Case(channels, results, size, pad=pad, images=images, group=group, dilation=steps))
     end = data.draw(st.sampled_from(["store", "finish", "epilogue"]), "end")
     small = replace(target, l2_bytes=data.draw(st.sampled_from([64 << 10, target.l2_bytes]), "L2"))
     check(Drawn(case, scheme), small, end, data.draw(st.integers(1, 3), "threads"))
