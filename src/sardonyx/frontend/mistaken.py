@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-_STARTS = (
+_MAGIC = (
     (4, b"TFL3", "tflite"),
-    (0, b"version https://git-lfs", "pointer"),
     (0, b"PK\x03\x04", "zip"),
     (0, b"\x89HDF", "hdf5"),
     (0, b"GGUF", "gguf"),
     (0, b"\x1f\x8b", "gzip"),
     (0, b"\x80", "pickle"),
-    (0, b"<", "page"),
-    (0, b"{", "json"),
 )
 """Where a format has which bytes."""
+_WORDS = (
+    (b"version https://git-lfs", "pointer"),
+    *((start, "page") for start in (b"<!", b"<?", b"<h", b"<H")),
+    (b"{", "json"),
+)
+"""How texts begin, after white space."""
 ADVICE = {
     "tflite": "is a TensorFlow Lite model; convert it to ONNX",
     "pointer": "is a pointer of Git LFS; `git lfs pull` gets the model itself",
@@ -32,8 +35,11 @@ START_BYTES = 1 << 10
 
 def format_of(start: bytes) -> str:
     """The format of a file that begins so, one of `ADVICE`; empty if it is another."""
+    for at, magic, name in _MAGIC:
+        if start[at : at + len(magic)] == magic:
+            return name
     text = start.lstrip()
-    return next((name for at, magic, name in _STARTS if text[at : at + len(magic)] == magic), "")
+    return next((name for words, name in _WORDS if text.startswith(words)), "")
 
 
 def likely(start: bytes) -> str:
