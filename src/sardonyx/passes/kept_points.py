@@ -117,7 +117,7 @@ def _dequantised_as(x: Value, points: Value) -> Value:
 def _as_before(value: Value) -> Value | None:
     """The points that a value was dequantised from, if it is quantised as they were."""
     found = rounded(value) if value.dtype is dt.U8 else None
-    if found is None or found.real.prim != "div":
+    if found is None or found.computed is not None or found.real.prim != "div":
         return None
     x, divisor = found.real.args
     points = points_of(x)

@@ -39,10 +39,11 @@ def saturated(graph: Graph, goal: Goal) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class _Rounded:
-    """Single floats that are rounded, and the zero point of their bytes, whose data are known."""
+    """Single floats that are rounded, and the zero point of their bytes: its data, or what is computed."""
 
     real: Value
     zero: np.ndarray
+    computed: Value | None = None
 
 
 def rounded(cast: Value) -> _Rounded | None:
@@ -51,15 +52,27 @@ def rounded(cast: Value) -> _Rounded | None:
     points = None if low is None else _limited(low, "max", 0)
     if points is None:
         return None
-    zero = np.zeros((), np.float32)
+    zero, computed = np.zeros((), np.float32), None
     if points.prim == "add" and points.args[1].is_numeric_const:
         points, moved = points.args
         assert moved.data is not None
         zero = moved.data
+    elif points.prim == "add" and _is_byte(points.args[1]):
+        points, computed = points.args
     if points.prim != "round" or points.dtype is not dt.F32 or points.args[0].prim == "const":
         return None
     fits = bool(np.all((zero >= 0) & (zero <= _MOST) & (zero == np.rint(zero))))
-    return _Rounded(points.args[0], zero) if fits and points.shape == cast.shape else None
+    return _Rounded(points.args[0], zero, computed) if fits and points.shape == cast.shape else None
+
+
+def _is_byte(value: Value) -> bool:
+    """Whether this is one number that was rounded and limited as bytes are."""
+    number = value
+    while number.prim in ("reshape", "broadcast") and number.args[0].size == 1:
+        number = number.args[0]
+    low = _limited(number, "min", _MOST)
+    points = None if low is None else _limited(low, "max", 0)
+    return value.size == 1 and points is not None and points.prim == "round"
 
 
 def _limited(value: Value, prim: str, bound: float) -> Value | None:
@@ -77,10 +90,14 @@ def _limit(value: Value) -> float | None:
 
 
 def _as_integers(found: _Rounded, uses: Uses, *, joins: bool) -> Value:
-    real, zero = _without_limits(found.real, found.zero, uses), found.zero
+    real, zero = found.real, const(found.zero.astype(np.int32)) if found.zero.any() else None
+    if found.computed is None:
+        real = _without_limits(real, found.zero, uses)
+    else:
+        zero = found.computed.cast(dt.I32)
     real = _joined(real, uses) if joins else real
     points = map_("min", real, scalar(_BELOW_INTEGERS, dt.F32)).unary("round").cast(dt.I32)
-    points = points + const(zero.astype(np.int32)) if zero.any() else points
+    points = points if zero is None else points + zero
     return map_("min", map_("max", points, scalar(0, dt.I32)), scalar(_MOST, dt.I32)).cast(dt.U8)
 
 

@@ -133,3 +133,26 @@ def test_compiled_code_gives_the_same_bits(target: Target, zero: int) -> None:
     for changed in (graph, saturated(graph, Goal(target))):
         (got,) = native(changed, target, [NUMBERS])
         assert np.array_equal(got, expected)
+
+
+DYNAMIC = "g (float[N] x) => (uint8[N] y, float s, uint8 z) { y, s, z = DynamicQuantizeLinear(x) }"
+
+
+@pytest.mark.parametrize("goal", [GOAL, STRICT], ids=["fp32", "strict"])
+@pytest.mark.parametrize("low", [-3.0, -1.5, 0.0, 1.0])
+@pytest.mark.parametrize(
+    "special", [(), (np.inf,), (-np.inf,), (np.inf, -np.inf), (np.nan,), (3e38, -3e38), (1e-42,)]
+)
+def test_a_computed_zero_point_is_added_to_integers(
+    goal: Goal, low: float, special: tuple[float, ...]
+) -> None:
+    graph = parse(DYNAMIC)
+    changed = saturated(graph, goal)
+    verify(changed)
+    x = np.array([*np.linspace(low, 2.25, 1001), *special], np.float32)
+    with np.errstate(all="ignore"):
+        before, after = run(graph, [x]), run(changed, [x])
+    for a, b in zip(before, after, strict=True):
+        assert np.array_equal(a, b, equal_nan=a.dtype == np.float32)
+    (points,) = (v for v in changed.order() if v.dtype is dt.U8 and v.shape == graph.inputs[0].shape)
+    assert points.args[0].dtype is dt.I32
