@@ -1,4 +1,7 @@
-"""Where stored values live: parts of a concat or pad inside their parent, outputs in the caller's memory."""
+"""Where stored values live: parts of a concat or pad inside their parent, outputs in the caller's memory.
+
+What a transposition of rows alone reads is written where that would put it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, reshap
 from sardonyx.ir.value import Value
 
 _INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
+
+_ROW = 16
+"""Elements of a row that is written in its place at the speed of rows that lie side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +73,9 @@ def assign_places(
                 places[value.id] = _whole(Storage("host", value.dtype, value.size), value)
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
-            joins = value.prim == "reshape" and given is None and value.id not in sizes
-            beneath = under_reshape(value, place) if joins else None
-            if beneath is not None and is_free(value.args[0]) and _knows_size(value.args[0], place):
-                under = value.args[0]
-                serves = _is_dense(place, value) or uses[under.id] == [value]
-                if serves and (under.kind == "view" or _may_move(under)):
-                    places[under.id] = beneath
+            looks = value.prim in ("reshape", "transpose") and given is None and value.id not in sizes
+            if looks and is_free(value.args[0]) and (beneath := _beneath(value, place, uses)):
+                places[value.args[0].id] = beneath
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
                     source, at = _unwrapped(part, inner, stored)
@@ -94,6 +96,18 @@ def _add_views(order: Sequence[Value], stored: Mapping[int, Value], places: dict
                 places[value.id] = found
 
 
+def _beneath(value: Value, place: Place, uses: Mapping[int, Sequence[Value]]) -> Place | None:
+    """Where what a stored view looks at is written, so that nothing is left to do; None if it cannot be."""
+    under = value.args[0]
+    alone = uses[under.id] == [value]
+    if not _knows_size(under, place):
+        return None
+    if value.prim == "transpose":
+        return under_transpose(value, place) if alone and _may_move(under) and keeps_rows(value) else None
+    serves = (_is_dense(place, value) or alone) and (under.kind == "view" or _may_move(under))
+    return under_reshape(value, place) if serves else None
+
+
 def keeps_axes(source: Value, target: Value) -> bool:
     """Whether a reshape only adds or drops axes of size 1, so that any strides serve it."""
     pairs = blocks(source.shape, target.shape)
@@ -110,12 +124,18 @@ def _unwrapped(part: Value, place: Place, stored: Mapping[int, Value]) -> tuple[
     return part, place
 
 
+def keeps_rows(value: Value) -> bool:
+    """Whether a transposition leaves elements side by side that were, and many."""
+    last = value.shape[-1] if value.rank else 1
+    return bool(value.attrs["perm"][-1] == value.rank - 1) and isinstance(last, int) and last >= _ROW
+
+
 def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
-    """Whether a stored reshape is where what it reshapes was written, so that nothing is left to do."""
-    if value.prim != "reshape":
+    """Whether a stored view is where what it looks at was written, so that nothing is left to do."""
+    if value.prim not in ("reshape", "transpose"):
         return False
     under = value.args[0]
-    beneath = under_reshape(value, places[value.id])
+    beneath = (under_reshape if value.prim == "reshape" else under_transpose)(value, places[value.id])
     return beneath is not None and same_place(places.get(under.id), beneath, under.shape)
 
 
@@ -135,6 +155,15 @@ def under_reshape(value: Value, place: Place) -> Place | None:
         return Place(place.storage, place.offset, contiguous_strides(under.shape))
     strides = reshape_strides(value.shape, place.strides, under.shape)
     return None if strides is None else Place(place.storage, place.offset, strides)
+
+
+def under_transpose(value: Value, place: Place) -> Place:
+    """Where what a transposition at a place turns lies in the same memory."""
+    strides = [
+        stride
+        for _, stride in sorted(zip(value.attrs["perm"], place.strides, strict=True), key=lambda at: at[0])
+    ]
+    return Place(place.storage, place.offset, tuple(strides))
 
 
 def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from sardonyx.base import dim as dims
@@ -13,7 +14,9 @@ from sardonyx.fuse.storage import BodyPlaces, from_host, is_in_place, keeps_axes
 from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place, Storage, contiguous_strides
-from sardonyx.ir.value import Value, concat, many, placeholder
+from sardonyx.ir.value import Value, concat, const, many, placeholder
+from tests.tolerance import assert_close
+from tests.unit.runtime.programs import model, program
 
 N = dims.symbol("N")
 X = placeholder("x", dt.F32, (N, 4))
@@ -41,6 +44,63 @@ def test_what_a_reshape_joins_is_written_where_the_reshape_is() -> None:
     assert fusion.places[turned.id].storage is fusion.places[y.id].storage
     assert fusion.places[turned.id].strides == (4, 2, 1)
     assert [group.root for group in fusion.groups] == [turned]
+
+
+HEADS = placeholder("q", dt.F32, (N, 3, 5, 32)), placeholder("v", dt.F32, (N, 3, 32, 16))
+
+
+def mixed() -> Value:
+    """A product whose rows a transposition turns."""
+    return HEADS[0].dot(HEADS[1])
+
+
+def test_rows_of_a_product_are_written_where_a_transposition_puts_them() -> None:
+    product = mixed()
+    turned = product.transpose(0, 2, 1, 3)
+    y = turned.reshape((N, 5, 48)).dot(const(np.ones((48, 8), np.float32)))
+    fusion = partition(Graph(HEADS, (("y", y),)))
+    assert fusion.places[product.id].storage is fusion.places[turned.id].storage
+    assert fusion.places[product.id].strides == (240, 16, 48, 1)
+    assert [group.root for group in fusion.groups] == [product, y]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        lambda v: v.transpose(0, 1, 3, 2).reshape((N, 3, 80)),
+        lambda v: v.reshape((N, 3, 5, 2, 8)).transpose(0, 2, 1, 3, 4).reshape((N, 5, 48)),
+    ],
+    ids=["columns", "short rows"],
+)
+def test_what_is_no_long_row_is_turned_by_a_copy(turn: Callable[[Value], Value]) -> None:
+    turned = turn(mixed())
+    fusion = partition(Graph(HEADS, (("y", turned.dot(const(np.ones((turned.shape[-1], 8), np.float32)))),)))
+    assert len(fusion.groups) == 3
+
+
+def test_rows_that_others_read_are_turned_by_a_copy() -> None:
+    product = mixed()
+    turned = product.transpose(0, 2, 1, 3).reshape((N, 5, 48))
+    fusion = partition(Graph(HEADS, (("y", turned.dot(const(np.ones((48, 8), np.float32)))), ("z", product))))
+    assert len(fusion.groups) == 3
+
+
+@pytest.mark.parametrize("between", ["s = Identity(a)", "s = Softmax(a)", "s = Relu(a)"])
+def test_what_turned_rows_become(between: str, rng: np.random.Generator) -> None:
+    nodes = f"a = MatMul(q, k) {between} m = MatMul(s, v) y = Transpose <perm = [0, 2, 1, 3]> (m)"
+    inputs = "float[B,3,M,24] q, float[B,3,24,T] k, float[B,3,T,16] v"
+    text = f"g ({inputs}) => (float[B,M,3,16] y) {{ {nodes} }}"
+    shapes = (2, 3, 37, 24), (2, 3, 24, 29), (2, 3, 29, 16)
+    q, k, v = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    scores = q @ k
+    if "Relu" in between:
+        scores = np.maximum(scores, 0)
+    if "Softmax" in between:
+        scores = np.exp(scores - scores.max(-1, keepdims=True))
+        scores /= scores.sum(-1, keepdims=True)
+    for threads in (1, 2):
+        (found,) = program(model(text), threads=threads).run((q, k, v), (0,))
+        assert_close(found, (scores @ v).swapaxes(1, 2), 64)
 
 
 @pytest.mark.parametrize("inside", [lambda v: v.pad((0, 1), (0, 2)), lambda v: concat([X, v], 1)])
