@@ -7,6 +7,9 @@ from sardonyx.base.named import IntEnum
 ROUNDED = 2
 """FINISH of a convolution whose results are rounded to bfloat16."""
 
+GATED = 3
+"""FINISH of a convolution whose results are multiplied by limits of themselves, as a hard swish is."""
+
 
 class Gemm(IntEnum):
     """The argument words of `sdx_gemm_*` and `sdx_gemm_dynamic_*`; strides are in elements.
@@ -125,6 +128,9 @@ class Conv(IntEnum):
     where windows have several taps shifts are 0. WRAP, if not 0, is how many pixels a line of results has
     where LINES = 1 and PIXELS are those of all lines, if matrix registers multiply floats; WRAP_PITCH tells
     how many a line of the input has.
+    FINISH may be GATED where vectors multiply floats and PLAIN = 0. Tiles that are stored from registers are
+    v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE + OFFSET then, of v = sum + BIAS[channel] and bits of
+    floats; what is not is given to an EPILOGUE that does the same.
     """
 
     X = 0
@@ -181,7 +187,11 @@ class Conv(IntEnum):
     WRAP = 51
     TOTALS = 52
     WRAP_PITCH = 53
-    EPILOGUE_WORDS = 54
+    SLOPE = 54
+    SHIFT = 55
+    SCALE = 56
+    OFFSET = 57
+    EPILOGUE_WORDS = 58
 
 
 class Windowed(IntEnum):

@@ -17,17 +17,19 @@ from sardonyx.loops.nest import Kernel, Store
 class EndWords:
     """What happens to finished tiles.
 
-    Its words by number, the words of a generated epilogue, and the IR modules that this needs by name.
+    Its words by number, the words of a generated epilogue, the IR modules that this needs by name, and
+    whether most tiles do without it.
     """
 
     words: Mapping[int, Argument]
     tail: tuple[Argument, ...] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
+    in_registers: bool = False
 
     @property
     def plan(self) -> str:
         """Where the end is computed, for the report."""
-        return "per tile" if self.modules else "in registers"
+        return "per tile" if self.modules and not self.in_registers else "in registers"
 
 
 @dataclass(frozen=True, slots=True)

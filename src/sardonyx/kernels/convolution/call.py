@@ -90,8 +90,9 @@ def conv_call(
     if band and x.rank == 4 and band.operand == "fixed24":
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
     axes = (sample, block, line, pixel, lane)
-    end = end_words(kernel, anchor.dtype, Conv, axes, emissions, may_round=band is not None)
     matrix = band or chosen(anchor, goal)
+    on_vectors = not (matrix or few or again)
+    end = end_words(kernel, anchor.dtype, Conv, axes, emissions, **_may(operand, on_vectors, band, goal))
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
         f"sdx_conv_{again.how if again else _how(few, matrix)}{_input_of(x) if band else ''}{operand}",
         "conv",
@@ -101,6 +102,12 @@ def conv_call(
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
+
+
+def _may(operand: str, on_vectors: bool, band: MatrixTile | None, goal: Goal) -> dict[str, bool]:
+    """What the end may be beside a finish."""
+    gates = on_vectors and operand == "f32" and goal.policy.may_transform
+    return {"may_round": band is not None, "may_gate": gates}
 
 
 def _weights(

@@ -8,7 +8,8 @@ from sardonyx.base.dtype import DType
 from sardonyx.kernels.arguments import Conv, Winograd
 from sardonyx.kernels.call import Address, Argument, Entry
 from sardonyx.kernels.contraction import EndWords
-from sardonyx.kernels.epilogue import match_finish
+from sardonyx.kernels.convolution.gate import match_gate
+from sardonyx.kernels.epilogue import Finish, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.loops.nest import Axis, Kernel, Store
 
@@ -21,10 +22,11 @@ def end_words(
     emissions: Emissions,
     *,
     may_round: bool = False,
+    may_gate: bool = False,
 ) -> EndWords:
     """For an epilogue kernel; `axes` are those of the strides from Y_BATCH on.
 
-    Only a convolution that never stores sums at once `may_round` them.
+    Only a convolution that never stores sums at once `may_round` them, only one on vectors `may_gate` floats.
     """
     finish = match_finish(kernel, may_round=may_round and len(kernel.outer) == 5)
     store = kernel.body[-1]
@@ -32,8 +34,20 @@ def end_words(
     blocked = len(kernel.outer) == 5
     if finish is None or (blocked and finish.to.factor(kernel.outer[-1]) != 1):
         end, ir = emissions.call(kernel)
-        return EndWords({words.EPILOGUE: Entry(end.symbol)}, end.words, {end.symbol: ir})
-    found: dict[int, Argument] = {words.Y: Address(store.buffer.key, finish.to.const)}
-    found |= {words.Y_BATCH + n: finish.to.factor(axis) for n, axis in enumerate(axes)}
+        called: dict[int, Argument] = {words.EPILOGUE: Entry(end.symbol)}
+        gate = match_gate(kernel) if may_gate and blocked else None
+        if gate is None or gate.finish.to.factor(kernel.outer[-1]) != 1:
+            return EndWords(called, end.words, {end.symbol: ir})
+        called |= _stored(gate.finish, store, words, axes) | gate.words(axes)
+        return EndWords(called, end.words, {end.symbol: ir}, in_registers=True)
+    found = _stored(finish, store, words, axes)
     found |= {words.FINISH + n: word for n, word in enumerate(finish.words(dtype, axes))}
     return EndWords(found)
+
+
+def _stored(
+    finish: Finish, store: Store, words: type[Conv] | type[Winograd], axes: Sequence[Axis]
+) -> dict[int, Argument]:
+    """Where results go."""
+    found: dict[int, Argument] = {words.Y: Address(store.buffer.key, finish.to.const)}
+    return found | {words.Y_BATCH + n: finish.to.factor(axis) for n, axis in enumerate(axes)}

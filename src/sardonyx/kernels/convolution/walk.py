@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels import scratch
-from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.arguments import GATED, Conv
 from sardonyx.kernels.convolution.outputs import Channels, Outputs
 from sardonyx.kernels.convolution.parts import Parts
 from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
@@ -184,6 +184,8 @@ class Block:
             TileWords.TILE_ROW: int_(shape.panel_row_bytes),
             TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
         }
+        gated = f.icmp("eq", word[Conv.FINISH], int_(GATED))
+        mode = f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE))
         to_y: dict[int, V] = {
             **self.end.limits,
             TileWords.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
@@ -192,11 +194,13 @@ class Block:
             TileWords.RESIDUAL_VECTOR: self.end.residual_stride(
                 self._bytes(self._vector_stride(Conv.R_BLOCK))
             ),
-            TileWords.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
+            TileWords.MODE: f.select(gated, int_(Mode.GATE), mode),
+            **{TileWords[name]: word[Conv[name]] for name in ("SLOPE", "SHIFT", "SCALE", "OFFSET")},
         }
         self.descriptors = Descriptors.of(f, words, in_scratch, to_y)
         kept = f.binary("or", self.plain, self.is_cut)
-        self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
+        alone = f.binary("or", self.end.unfused, gated)
+        self.may_be_direct = f.binary("and", alone, f.binary("xor", kept, int_(1, "i1")))
 
     def _bytes(self, elements: V) -> V:
         return self.f.mul(elements, int_(self.shape.element))

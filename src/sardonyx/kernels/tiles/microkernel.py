@@ -31,6 +31,7 @@ class Mode(IntEnum):
     STORE = 0
     ADD = 1
     FINISH = 2
+    GATE = 3
 
 
 class TileWords(IntEnum):
@@ -59,6 +60,10 @@ class TileWords(IntEnum):
     OTHER = 16
     KEPT = 17
     FAR = 18
+    SLOPE = 19
+    SHIFT = 20
+    SCALE = 21
+    OFFSET = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,12 @@ class MicroKernel:
         return f"{kind}_{self.shape.name}_{self.rows}x{self.vectors}{phases}{streams}"
 
     @property
+    def modes(self) -> tuple[Mode, ...]:
+        """What may become of its sums: convolutions of floats alone ask for a gate."""
+        gates = self.shape.operand == "f32" and not self.shape.short and not self.differs
+        return tuple(mode for mode in Mode if gates or mode is not Mode.GATE)
+
+    @property
     def half(self) -> int:
         """The first row of the second half of the tile, which has its own base address."""
         return (self.rows + 1) // 2
@@ -100,7 +111,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     holds `vectors` full vectors per step, vector aligned, or short numbers that `widened` may read. A step of
     `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
-    which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
+    which propagates NaN; or, of v = sum + BIAS[c], v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE +
+    OFFSET. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
     from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch as
     many bytes as they read, `few_bytes` ahead, up to their end, the last of them up to AHEAD_LAST.
     """
@@ -341,27 +353,31 @@ class Writer:
         f = self.f
         mode = f.word(descriptor, TileWords.MODE)
         done = f.new_label("done")
-        for choice in Mode:
+        *_, last = self.kernel.modes
+        for choice in self.kernel.modes:
             label, others = f.new_label("mode"), f.new_label("other")
-            if choice is list(Mode)[-1]:
+            if choice is last:
                 f.jump(label)
             else:
                 f.branch(f.icmp("eq", mode, int_(choice)), label, others)
             f.start(label)
             self._store_as(choice, tile, descriptor, sums)
             f.jump(done)
-            if choice is not list(Mode)[-1]:
+            if choice is not last:
                 f.start(others)
         f.start(done)
 
     def _store_as(self, mode: Mode, tile: V, descriptor: V, sums: Sequence[V]) -> None:
         f = self.f
-        if mode is Mode.FINISH:
+        if mode in (Mode.FINISH, Mode.GATE):
             bias = f.word(descriptor, TileWords.BIAS, "ptr")
             at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
             shifts = [f.load(address, self.type) for address in at]
-            scalars = [f.word(descriptor, w, self.shape.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
-            limits = [f.splat(scalar, self.shape.lanes) for scalar in scalars]
+            limits = self._splats(descriptor, TileWords.LOW, TileWords.HIGH)
+        if mode is Mode.GATE:
+            inner = self._splats(descriptor, TileWords.SLOPE, TileWords.SHIFT)
+            outer = self._splats(descriptor, TileWords.SCALE, TileWords.OFFSET)
+        if mode is Mode.FINISH:
             residual = self._addresses(
                 f.word(descriptor, TileWords.RESIDUAL, "ptr"), descriptor, TileWords.RESIDUAL_ROW
             )
@@ -373,7 +389,16 @@ class Writer:
                 value = added(f, value, shifts[i % self.kernel.vectors])
                 value = added(f, value, f.load(residual[i], self.type))
                 value = clamped(f, value, *limits)
+            if mode is Mode.GATE:
+                value = added(f, value, shifts[i % self.kernel.vectors])
+                gate = clamped(f, f.fma(value, *inner), *limits)
+                value = f.fma(f.binary("fmul", value, gate), *outer)
             f.store(value, into[i])
+
+    def _splats(self, descriptor: V, *words: TileWords) -> list[V]:
+        """Vectors of what words of the descriptor hold."""
+        f, shape = self.f, self.shape
+        return [f.splat(f.word(descriptor, word, shape.dtype), shape.lanes) for word in words]
 
     def _addresses(self, base: V, descriptor: V, row_word: TileWords) -> list[V]:
         """The addresses of all vectors of a tile in memory, row by row."""

@@ -55,11 +55,14 @@ def test_lanes_of_columns_are_added(columns: int, rows: int, mode: Mode) -> None
         TileWords.RESIDUAL: residual.ctypes.data,
         TileWords.RESIDUAL_ROW: shape.lanes * 4,
     }
+    lines = {TileWords.SLOPE: 0.5, TileWords.SHIFT: 1, TileWords.SCALE: 0.25, TileWords.OFFSET: 3}
+    words |= {word: bits(number, "float32") for word, number in lines.items()}
     for word, value in words.items():
         descriptor[word] = value
     made.call(kernel.name, held, packed, tile, kernel.half * row, descriptor, packed)
     finished = np.clip(sums + bias + residual, -20, 30)
-    expected = {Mode.STORE: sums, Mode.ADD: sums + before, Mode.FINISH: finished}[mode]
+    gated = (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3
+    expected = {Mode.STORE: sums, Mode.ADD: sums + before, Mode.FINISH: finished, Mode.GATE: gated}[mode]
     assert np.array_equal(tile, expected)
 
 

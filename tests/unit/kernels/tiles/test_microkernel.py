@@ -33,8 +33,9 @@ def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
     return guarded(a), guarded(b, align=64), parts
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize(
+    ("dtype", "mode"), [(d, m) for d in FLOATS for m in MicroKernel(shape_of(d), 1, 2).modes]
+)
 @pytest.mark.parametrize(
     ("rows", "vectors", "split"),
     [
@@ -70,6 +71,8 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
     words |= {TileWords.LOW: bits(-20, real.__name__), TileWords.HIGH: bits(30, real.__name__)}
     words |= {TileWords.RESIDUAL: residual.ctypes.data, TileWords.RESIDUAL_ROW: columns * size}
     words |= {TileWords.RESIDUAL_VECTOR: shape.lanes * size, TileWords.AHEAD_LAST: b.ctypes.data}
+    lines = {TileWords.SLOPE: 0.5, TileWords.SHIFT: 1, TileWords.SCALE: 0.25, TileWords.OFFSET: 3}
+    words |= {word: bits(number, real.__name__) for word, number in lines.items()}
     for word, value in words.items():
         descriptor[word] = value
     made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, descriptor, b)
@@ -77,8 +80,15 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
         Mode.STORE: sums,
         Mode.ADD: sums + before,
         Mode.FINISH: np.clip(sums + bias + residual, -20, 30),
+        Mode.GATE: (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3,
     }[mode]
     assert np.array_equal(tile, expected)
+
+
+def test_convolutions_of_floats_alone_ask_for_a_gate() -> None:
+    kernels = [MicroKernel(shape_of(dtype), 5, 2) for dtype in FLOATS]
+    assert [Mode.GATE in kernel.modes for kernel in kernels] == [dtype == "f32" for dtype in FLOATS]
+    assert Mode.GATE not in MicroKernel(shape_of("f32"), 5, 2, differs=True).modes
 
 
 @pytest.mark.parametrize("rows", [1, 5])
