@@ -12,10 +12,10 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from sardonyx.monitor.baseline import read_baseline
+from sardonyx.monitor.chance import beyond_chance
 from sardonyx.monitor.distance import (
     BY_AZURE,
     MEASURES,
-    beyond_chance,
     centroid,
     chi_square,
     domain_classifier,

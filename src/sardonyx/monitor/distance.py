@@ -20,8 +20,6 @@ BINS = 10
 _SMALLEST = 1e-4
 _MAX_ROWS = 10_000
 _FOLDS = 4
-_SHUFFLES = 24
-_MAX_SHUFFLED = 4000
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +41,12 @@ class Measure:
 
 
 def population_stability(reference: Column, current: Column) -> float:
-    """PSI over the deciles of the reference, or over its categories."""
-    p, q = (np.maximum(shares, _SMALLEST) for shares in shares_of(reference, current))
+    """PSI over the deciles of the reference, or over its categories.
+
+    An empty bin counts as half a row, or as the usual 1e-4 of many rows.
+    """
+    sides = zip(shares_of(reference, current), (reference, current), strict=True)
+    p, q = (np.maximum(shares, max(_SMALLEST, 0.5 / max(1, len(side.present())))) for shares, side in sides)
     return float(((q - p) * np.log(q / p)).sum())
 
 
@@ -72,7 +74,7 @@ def kolmogorov_smirnov(reference: Column, current: Column) -> float:
     """The p-value of the two-sample test; 1 for so few rows that nothing can be said."""
     from scipy.stats import ks_2samp
 
-    p, q = _thinned(reference.present()), _thinned(current.present())
+    p, q = thinned(reference.present()), thinned(current.present())
     if len(p) * len(q) < len(p) + len(q):
         return 1.0
     return float(ks_2samp(p, q, method="asymp").pvalue)
@@ -99,7 +101,7 @@ def centroid(reference: Column, current: Column) -> float:
 
 def domain_classifier(reference: Column, current: Column) -> float:
     """How well a ridge classifier tells the two apart on rows it has not seen: area under the curve."""
-    p, q = (_thinned(column.embedded(), 2000).astype(np.float64) for column in (reference, current))
+    p, q = (thinned(column.embedded(), 2000).astype(np.float64) for column in (reference, current))
     x = np.concatenate([p, q])
     y = np.repeat([-1.0, 1.0], [len(p), len(q)])
     x = (x - x.mean(0)) / np.maximum(x.std(0), 1e-9)
@@ -111,19 +113,6 @@ def domain_classifier(reference: Column, current: Column) -> float:
         gram = (x[seen] * weight[:, None]).T @ x[seen] + 0.1 * np.eye(x.shape[1])
         scores[unseen] = x[unseen] @ np.linalg.solve(gram, x[seen].T @ (weight * y[seen]))
     return _area_under_curve(scores, y > 0)
-
-
-def beyond_chance(measure: Measure, reference: Column, current: Column, value: float) -> bool:
-    """Whether a distance is more than few rows alone would give: more than each of 24 random halves' does."""
-    pool = np.concatenate([_thinned(column.values, _MAX_SHUFFLED) for column in (reference, current)])
-    count = min(len(reference), _MAX_SHUFFLED)
-    random = np.random.default_rng(0)
-    for _ in range(_SHUFFLES):
-        order = random.permutation(len(pool))
-        halves = (Column(reference.kind, pool[part]) for part in (order[:count], order[count:]))
-        if measure.compute(*halves) >= value:
-            return False
-    return True
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -196,7 +185,8 @@ def _around(value: float) -> Array:
     return np.array([value - step, value + step])
 
 
-def _thinned(rows: Array, most: int = _MAX_ROWS) -> Array:
+def thinned(rows: Array, most: int = _MAX_ROWS) -> Array:
+    """At most so many of the rows, the same each time."""
     if len(rows) <= most:
         return rows
     return rows[np.random.default_rng(0).choice(len(rows), most, replace=False)]

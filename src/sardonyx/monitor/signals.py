@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.monitor.chance import beyond_chance
 from sardonyx.monitor.columns import SUMMARY
 from sardonyx.monitor.distance import (
     BY_AZURE,
     BY_NAME,
-    beyond_chance,
     bin_edges,
     categories_of,
     measure_named,
@@ -73,21 +73,27 @@ def canonical(name: str) -> str:
 def drift(monitor: NewMonitor, reference: Frame, current: Frame) -> list[Value]:
     """The distance of every shared column, by every measure that fits its kind.
 
-    Drift is a distance beyond its threshold that so few rows do not have by chance.
+    Drift is a distance beyond its threshold that none of so many columns of so few rows has by chance.
     """
     names = [canonical(name) for name in monitor.metrics] or DRIFT
     prefix = "out." if monitor.kind == "prediction_drift" else "in."
+    sides = {
+        name: _alike(reference[name], current[name]) for name in chosen(monitor, reference, current, prefix)
+    }
+    measured = [
+        (name, measure, measure.compute(p, q))
+        for name, (p, q) in sides.items()
+        for measure in map(measure_named, names)
+        if p.kind in measure.kinds and len(p.present()) and len(q.present())
+    ]
+    distances = sum(not measure.p_value for _, measure, _ in measured)
     found = []
-    for name in chosen(monitor, reference, current, prefix):
-        p, q = _alike(reference[name], current[name])
-        for measure in map(measure_named, names):
-            if p.kind not in measure.kinds or not len(p.present()) or not len(q.present()):
-                continue
-            value, threshold = measure.compute(p, q), _threshold(monitor, measure.name, measure.threshold)
-            breached = measure.breached(value, threshold)
-            if breached and not measure.p_value:
-                breached = beyond_chance(measure, p, q, value)
-            found.append(_value(measure.name, name, value, threshold, breached))
+    for name, measure, value in measured:
+        threshold = _threshold(monitor, measure.name, measure.threshold)
+        breached = measure.breached(value, threshold)
+        if breached and not measure.p_value:
+            breached = beyond_chance(measure, *sides[name], value, distances)
+        found.append(_value(measure.name, name, value, threshold, breached))
     return found
 
 

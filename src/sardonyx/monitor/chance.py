@@ -1,0 +1,63 @@
+"""Whether a distance of two samples may be chance: what so few rows alone make of it.
+
+Decides how sure a run is that it alerts for a reason. Must not know what a measure computes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sardonyx.monitor.distance import Measure, thinned
+from sardonyx.monitor.frame import TEXT, VECTOR, Column
+
+FALSE_ALARMS = 0.01
+"""The share of runs that may alert by chance, all their distances taken together."""
+_SPLITS = 64
+_FIRST_SPLITS = 24
+_CLEAR = 1e-12
+_MAX_SPLIT = 4000
+
+
+def beyond_chance(
+    measure: Measure, reference: Column, current: Column, value: float, distances: int = 1
+) -> bool:
+    """Whether a distance is more than random splits of the same rows give.
+
+    It must be more than each of 64 splits gives, and so far from them all that one of `distances` of this
+    kind comes that far in one run of a hundred; that is read from a gamma distribution of their mean and
+    spread, since no number of splits that can be waited for shows it.
+    """
+    pool = np.concatenate([thinned(_vectors(side), _MAX_SPLIT) for side in (reference, current)])
+    kind = VECTOR if reference.kind == TEXT else reference.kind
+    count = min(len(reference), _MAX_SPLIT)
+    random = np.random.default_rng(0)
+    splits: list[float] = []
+    for drawn in range(1, _SPLITS + 1):
+        order = random.permutation(len(pool))
+        halves = (Column(kind, pool[part]) for part in (order[:count], order[count:]))
+        split = measure.compute(*halves)
+        if split >= value:
+            return False
+        if not math.isnan(split):
+            splits.append(split)
+        if drawn == _FIRST_SPLITS and _tail(splits, value) * distances < _CLEAR:
+            return True
+    return _tail(splits, value) * distances < FALSE_ALARMS
+
+
+def _vectors(column: Column) -> np.ndarray:
+    return column.embedded() if column.kind == TEXT else column.values
+
+
+def _tail(splits: list[float], value: float) -> float:
+    """How seldom chance gives that much."""
+    from scipy.stats import gamma
+
+    if not splits:
+        return 0.0
+    mean, spread = float(np.mean(splits)), float(np.std(splits, ddof=1))
+    if spread == 0 or mean <= 0:
+        return 0.0
+    return float(gamma.sf(value, (mean / spread) ** 2, scale=spread**2 / mean))
