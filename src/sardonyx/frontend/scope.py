@@ -26,10 +26,12 @@ from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.data_size import source_of
+from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.origin import origin
 from sardonyx.ir.premise import only_premises
 from sardonyx.ir.value import Value, const
 from sardonyx.ops import register, register_all
+from sardonyx.ops.operands import naming
 from sardonyx.ops.subgraph import Body, Formal, Inline, enclosed
 from sardonyx.ops.table import Node, Operator, lookup, newest
 
@@ -98,12 +100,16 @@ class Model:
         return error
 
     def name(self, value: Value, name: str) -> Value:
-        """Note the name of a tensor; the value itself, or its content if that is known."""
+        """Note the name of a tensor; the value itself, or its content if that is known.
+
+        What is built again has no name: its content may be another.
+        """
+        if name in self.taken:
+            return value
+        self.taken.add(name)
         if name in self.contents:
             value = const(np.asarray(self.contents[name], value.dtype.numpy))
-        if name not in self.taken:
-            self.taken.add(name)
-            self.named[value.id] = name
+        self.named[value.id] = name
         if name in self.sought:
             self.sought[name] = value
             if all(found is not None for found in self.sought.values()):
@@ -117,7 +123,7 @@ class Model:
         stack = list(values)
         while stack:
             value = stack.pop()
-            if value.is_const or value.id in seen:
+            if value.id in seen or (value.is_const and not any(map(source_of, symbols_of(value)))):
                 continue
             seen.add(value.id)
             name = self.named.get(value.id)
@@ -135,7 +141,7 @@ class Scope:
     """The names of one graph, function body or subgraph, and how nodes become values among them.
 
     `captured` is None if outer values may be used as they are; in a closed body it collects them, each
-    with the placeholder that stands for it inside.
+    with the placeholder that stands for it inside. `current` is the first result of the node that is built.
     """
 
     model: Model
@@ -147,6 +153,7 @@ class Scope:
     prefix: str = ""
     depth: int = 0
     closed: bool = False
+    current: str = ""
 
     def find(self, name: str) -> Value | None:
         """The value of a name here or in an outer scope; "" is a missing optional input."""
@@ -196,6 +203,10 @@ class Scope:
         read = [reads(node) for node in nodes]
         order = _order(nodes, read, self.values)
         unread = _unread(nodes, read, order, wanted)
+        with naming(self._decisive):
+            self._build(nodes, order, unread)
+
+    def _build(self, nodes: Sequence[onnx.NodeProto], order: Iterable[int], unread: Container[int]) -> None:
         for number, index in enumerate(order):
             proto = nodes[index]
             if next(self.model.built) >= MAX_NODES:
@@ -204,6 +215,7 @@ class Scope:
                 continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{number}")
             operator = self.model.operators[name] = shown(proto)
+            self.current = next(filter(None, proto.output))
             with origin(name), only_premises(_is_given) if index in unread else _ALL_PREMISES:
                 try:
                     self._node(proto, name)
@@ -212,6 +224,10 @@ class Scope:
                     raise
                 except MALFORMED as error:
                     raise LoadError(f"{name} ({operator}): the node is malformed: {error}") from error
+
+    def _decisive(self, value: Value) -> Value | None:
+        """See `Naming`; in a closed body each iteration may have another."""
+        return None if self.closed else self.model.name(value, f"{self.prefix}{self.current}?")
 
     def _node(self, proto: onnx.NodeProto, name: str) -> None:
         if any(a.ref_attr_name for a in proto.attribute):

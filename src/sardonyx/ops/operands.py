@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sardonyx.ir.fold import has_unknown_sizes
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, dims_vector
 from sardonyx.ops.demands import ranked, single
 
 Array = np.ndarray[Any, Any]
@@ -132,6 +133,37 @@ def needs_unit(size: Dim, what: str) -> NeedsContent:
     if not error.inputs and len(error.sizes) == 1 and size == dims.symbol(error.sizes[0][0]):
         error.units, error.sizes = error.sizes, ()
     return error
+
+
+Naming = Callable[[Value], Value | None]
+"""Names a small tensor that decides a graph; its content if that is known, None if it cannot be asked for."""
+_naming: list[Naming] = []
+
+
+@contextmanager
+def naming(name: Naming) -> Iterator[None]:
+    """Inside the block, `units` names so what it asks for."""
+    _naming.append(name)
+    try:
+        yield
+    finally:
+        _naming.pop()
+
+
+def units(sizes: Sequence[Dim], what: str) -> tuple[bool, ...]:
+    """Whether each size is 1. Raises NeedsContent where that is not known."""
+    unknown = next((n for n in sizes if dims.equal(n, 1) is None), None)
+    if unknown is None:
+        return tuple(bool(dims.equal(n, 1)) for n in sizes)
+    error = needs_unit(unknown, what)
+    if _naming and any(source_of(name) for name in dims.symbols(unknown)):
+        asked = _naming[-1](dims_vector(sizes).eq(1))
+        if asked is not None and asked.is_numeric_const:
+            assert asked.data is not None
+            return tuple(asked.data.tolist())
+        if asked is not None:
+            raise NeedsContent(str(error), wanted=(asked,))
+    raise error
 
 
 def axes(value: Value | None, x: Value, rank: int | None = None) -> tuple[int, ...] | None:

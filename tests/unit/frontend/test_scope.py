@@ -178,6 +178,15 @@ def test_small_whole_tensors_may_be_asked_for_in_place_of_what_they_decide() -> 
     assert not model.question(NeedsContent("the count", wanted=(many,))).answerable
 
 
+def test_what_is_built_again_has_no_name_of_its_own() -> None:
+    """Its content may be another."""
+    model = Model({}, TensorReader(()), contents={"n": np.array(7)})
+    first, again = x(dtype=dt.I64), x(dtype=dt.I64)
+    assert model.name(first, "n").is_numeric_const
+    assert model.name(again, "n") is again
+    assert model.computed([again]) is None
+
+
 def test_inputs_and_free_sizes_can_be_asked_for() -> None:
     model = Model({}, TensorReader(()), askable={"n"}, sizes={"N": ("x", 0)})
     asked = model.question(NeedsContent("the count", inputs=("n",), sizes=(("N", "", 0), ("M", "", 0))))

@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import NeedsContent, ShapeError
-from sardonyx.ir.data_size import collect_data_sizes
+from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.value import const, placeholder
 from sardonyx.ops.operands import (
     axes,
     integer,
     integers,
+    naming,
     needs_size,
     needs_unit,
     normal_axes,
     size,
     sizes,
+    units,
 )
 
 N, M = dims.symbol("N"), dims.symbol("M")
@@ -88,3 +90,21 @@ def test_axes_that_are_none() -> None:
     for bad, said in (([2], "out of range"), ([-3], "out of range"), ([0, -2], "twice")):
         with pytest.raises(ValueError, match=said):
             normal_axes(bad, 2)
+
+
+def test_whether_sizes_are_one() -> None:
+    assert units((1, 3, N + 2), "a size") == (True, False, False)
+    with pytest.raises(NeedsContent) as asked:
+        units((1, N), "a size")
+    assert asked.value.units == (("N", "", 0),)
+    with collect_data_sizes():
+        (count,) = content(placeholder("n", dt.I64, (1,)))
+        with pytest.raises(NeedsContent) as asked, naming(lambda value: value):
+            units((1, count), "a size")
+        (value,) = asked.value.wanted
+        assert (value.dtype, value.shape) == (dt.BOOL, (2,))
+        with pytest.raises(NeedsContent) as asked, naming(lambda value: None):
+            units((1, count), "a size")
+        assert asked.value.inputs == ("n",)
+        with naming(lambda value: const(np.array([True, False]))):
+            assert units((1, count), "a size") == (True, False)

@@ -15,7 +15,7 @@ from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.errors import LoadError
+from sardonyx.errors import LoadError, UnsupportedOp
 from sardonyx.runtime.program import Program
 from sardonyx.store import variants
 from sardonyx.store.loader import load_program
@@ -122,6 +122,38 @@ def test_ranks_that_depend_on_what_is_computed(target: str) -> None:
             deep = expected.min() > 15
             np.testing.assert_allclose(z, expected[None, None] if deep else expected.sum(), rtol=1e-6)
     assert made.report.counters["variants"] == 3
+
+
+COUNTED = """
+g (float[N] x, float[A, B] m, bool[A] c) => (int64[?] y, float[?] z) {
+  places = NonZero(x)  y = Squeeze(places)
+  rows = Compress<axis = 0>(m, c)  less = Squeeze(rows)  z = Neg(less)
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["", "reference"])
+def test_whether_a_count_that_is_computed_is_one_decides_alone(target: str) -> None:
+    made = program(COUNTED, target=target)
+    for hits in (0, 1, 2, 3, 1, 5):
+        for rows in (1, 3, 2):
+            x = (np.arange(7) < hits).astype(np.float32)
+            y, z = made.run((x, f32(3, 4), np.arange(3) < rows), (0, 1))
+            np.testing.assert_array_equal(y, np.arange(hits).squeeze())
+            np.testing.assert_array_equal(z, -f32(3, 4)[:rows].squeeze())
+    assert made.report.counters["variants"] == 4
+
+
+def test_a_body_is_not_asked_whether_its_counts_are_one() -> None:
+    text = """
+    g (float[N] x, int64 n) => (float[?] y) {
+      going = Constant<value = bool {1}>()
+      y = Loop(n, going, x) <body = b (int64 i, bool k, float[?] v) => (bool m, float[?] w) {
+        m = Identity(k)  p = NonZero(v)  s = Squeeze(p)  w = Cast<to = 1>(s) }>
+    }
+    """
+    with pytest.raises(UnsupportedOp, match="whether a size to squeeze is 1"):
+        program(text).run((f32(4), np.array(2)), (0,))
 
 
 def test_what_matters_may_differ_between_contents() -> None:

@@ -14,7 +14,7 @@ from sardonyx.ir.value import Value, dim_value, scalar
 from sardonyx.ops.demands import ranked, shaped
 from sardonyx.ops.onnx.activation import softplus
 from sardonyx.ops.onnx.control import scan_over
-from sardonyx.ops.operands import needs_size, needs_unit
+from sardonyx.ops.operands import needs_size, units
 from sardonyx.ops.subgraph import Formula
 from sardonyx.ops.table import op
 
@@ -115,9 +115,7 @@ def linear_attention(
         parts["decay"] = _spread(_heads(decay, "the decay", kv_num_heads), times)
     length, batch, _, width = v.shape
     if differs and beta is not None:
-        shared = kv_num_heads > 1 and dims.equal(beta.shape[-1], 1)
-        if shared is None:
-            raise needs_unit(beta.shape[-1], "whether all heads share the update rate")
+        shared = kv_num_heads > 1 and units(beta.shape[-1:], "whether all heads share the update rate")[0]
         rate = _heads(beta, "beta", 1 if shared else kv_num_heads)
         parts["beta"] = rate.broadcast((length, batch, most, 1)) if shared else _spread(rate, times)
     shape = (batch, kv_num_heads, k.shape[3], width)

@@ -9,7 +9,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value
 from sardonyx.ops.operands import axes as axes_of
-from sardonyx.ops.operands import integer, integers, needs_unit, normal_axes, size, sizes
+from sardonyx.ops.operands import integer, integers, normal_axes, size, sizes, units
 from sardonyx.ops.table import op
 
 Ints = tuple[int, ...]
@@ -92,10 +92,8 @@ def transpose(x: Value, *, perm: Ints | None = None) -> Value:
 def squeezed(x: Value, axes: Ints | None) -> Value:
     """`x` without the given axes, which must have size 1; by default without all such axes."""
     if axes is None:
-        open_sizes = [n for n in x.shape if dims.equal(n, 1) is None]
-        if open_sizes:
-            raise needs_unit(open_sizes[0], "whether a size to squeeze is 1")
-        axes = tuple(a for a, n in enumerate(x.shape) if n == 1)
+        are_units = units(x.shape, "whether a size to squeeze is 1")
+        axes = tuple(axis for axis, is_unit in enumerate(are_units) if is_unit)
     for axis in axes:
         if dims.equal(x.shape[axis], 1) is False:
             raise ShapeError(f"axis {axis} of {list(x.shape)} does not have size 1")
