@@ -40,6 +40,7 @@ FEATURES: dict[str, _Bit] = {
     "movbe": _Bit(1, 0, _C, 22),
     "popcnt": _Bit(1, 0, _C, 23),
     "lzcnt": _Bit(0x8000_0001, 0, _C, 5),
+    "fast-dpwssd": _Bit(0x8000_0001, 0, _C, 6),
     "fma": _Bit(1, 0, _C, 12, _SSE_AVX),
     "f16c": _Bit(1, 0, _C, 29, _SSE_AVX),
     "bmi": _Bit(7, 0, _B, 3),
@@ -62,7 +63,10 @@ FEATURES: dict[str, _Bit] = {
     "amx-tile": _Bit(7, 0, _D, 24, _AMX),
     "amx-int8": _Bit(7, 0, _D, 25, _AMX),
 }
-"""Every feature that a target of this family may ask for; the bit of CPUID, and what XCR0 must have."""
+"""Every feature that a target of this family may ask for; the bit of CPUID, and what XCR0 must have.
+
+That sums of two products are quick on AMD's, CPUID tells by a set of instructions that no others have, SSE4a.
+"""
 
 _OSXSAVE = _Bit(1, 0, _C, 27)
 _UNITS = {

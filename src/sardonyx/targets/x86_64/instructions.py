@@ -56,8 +56,10 @@ VDPBF16PS_ZMM = MultiplyAdd("vdpbf16ps zmm", "llvm.x86.avx512bf16.dpbf16ps.512",
 VPDPBUSD_YMM = MultiplyAdd("vpdpbusd ymm", "llvm.x86.avx512.vpdpbusd.256", "<32 x i8>")
 VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 x i8>")
 
-# Two products of 16 bits, which a second instruction adds; what does both, vpdpwssd, takes twice as long on
-# Ice Lake.
+# Two products of 16 bits, and what adds them too: AMD's take as long for both as for the products alone.
+VPDPWSSD_ZMM = MultiplyAdd("vpdpwssd zmm", "llvm.x86.avx512.vpdpwssd.512", "<32 x i16>")
+
+# Two products of 16 bits, which a second instruction adds; what does both takes twice as long on Ice Lake.
 VPMADDWD_YMM = MultiplyAdd("vpmaddwd ymm", "llvm.x86.avx2.pmadd.wd", "<16 x i16>", sum_register="x")
 # Four products of unsigned bytes with signed ones, in two sums of 16 bits that saturate.
 VPMADDUBSW_YMM_ALONE = MultiplyAdd(

@@ -57,7 +57,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     V3.name: ("avxvnni", "avxvnniint8", "gfni"),
     V4.name: (
         *("avx512vnni", "avx512bf16", "avx512fp16", "avx512vbmi", "avx512vbmi2", "avxvnni", "gfni"),
-        *("amx-tile", "amx-bf16", "amx-int8"),
+        *("amx-tile", "amx-bf16", "amx-int8", "fast-dpwssd"),
     ),
 }
 """Features beyond the level that kernels may ask for; without the others, more machines share code."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.targets.x86_64 import instructions as of
 
+_PAIRS = ("avx512vnni", "fast-dpwssd")
+
 AVX2: tuple[RegisterTile, ...] = (
     RegisterTile("f32", "f32", rows=6, vectors=2, k_step=1, instruction=of.VFMADD_YMM),
     RegisterTile("f64", "f64", rows=6, vectors=2, k_step=1, instruction=of.VFMADD_YMM),
@@ -28,6 +30,7 @@ AVX512: tuple[RegisterTile, ...] = (
     RegisterTile("f24", "f32", 14, 2, 1, of.VFMADD_ZMM, ("amx-tile",), precisions=("fp32", "bf16")),
     RegisterTile("bf16", "f32", 14, 2, 2, of.VDPBF16PS_ZMM, ("avx512bf16",), precisions=("bf16",)),
     RegisterTile("i8", "i32", 14, vectors=2, k_step=4, instruction=of.VPDPBUSD_ZMM, features=("avx512vnni",)),
+    RegisterTile("i16", "i32", 14, vectors=2, k_step=2, instruction=of.VPDPWSSD_ZMM, features=_PAIRS),
     RegisterTile("i16", "i32", rows=14, vectors=2, k_step=2, instruction=of.VPMADDWD_ZMM),
 )
 

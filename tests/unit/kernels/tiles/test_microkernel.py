@@ -137,3 +137,26 @@ def test_a_second_half_may_lie_elsewhere() -> None:
     assert kernel.half == 3
     names = {MicroKernel(shape_of("f32"), 2, 1, p, s).name for p in (1, 2, 4) for s in (1, 2)}
     assert len(names) == 6
+
+
+@pytest.mark.parametrize(
+    ("features", "takes"),
+    [(("avx512vnni",), ("vpmaddwd", "vpaddd")), (("avx512vnni", "fast-dpwssd"), ("vpdpwssd",))],
+    ids=["Intel", "AMD"],
+)
+def test_pairs_of_numbers_are_multiplied_and_added_by_what_is_fastest(
+    features: tuple[str, ...], takes: tuple[str, ...]
+) -> None:
+    goal = Goal(isa.with_features(isa.V4, features))
+    shape = TileShape.of(goal, "i16")
+    module = Module()
+    name = define(module, MicroKernel(shape, shape.max_rows, shape.vectors))
+    compiled_for = isa.with_features(isa.V4, goal.tile("i16").features)
+    loops = innermost_loops(engine.assembly(module.part(name), compiled_for))
+    counts = {
+        word: max(sum(word in line for line in loop) for loop in loops)
+        for word in ("vpmaddwd", "vpaddd", "vpdpwssd")
+    }
+    each = UNROLL * shape.max_rows * shape.vectors
+    assert counts == {word: each if word in takes else 0 for word in counts}
+    assert not [line for loop in loops for line in loop if "(%rsp)" in line and "mm" in line]
