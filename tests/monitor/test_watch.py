@@ -202,6 +202,27 @@ def test_what_cannot_be_judged_is_said(world: World) -> None:
     assert run.state == "failed" and "x.csv" in run.message
 
 
+def test_a_baseline_without_the_columns_of_a_monitor_says_what_both_have(
+    world: World, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "b.npz", x=np.zeros((60, 1), np.float32), label=np.zeros(60))
+    world.ask(np.zeros((60, 1)), np.zeros(60))
+    file = world.watch.baselines.add((tmp_path / "b.npz").read_bytes(), ".npz")
+    fields: dict[str, Any] = {"name": "mon", "model": "m", "baseline": Baseline(file=file)}
+    for kind, more, said in (
+        ("prediction_drift", {}, "the requests have out.y, the baseline none that begins with 'out.'"),
+        (
+            "data_drift",
+            {"columns": ["in.z"]},
+            "no column that in.z means: the requests have in.x, the baseline in.x",
+        ),
+        ("data_drift", {"metrics": ["chi_square"]}, "none of the metrics fits"),
+    ):
+        world.watch.book.add(NewMonitor(**fields, kind=kind, **more), replace=True)
+        run = world.watch.run("mon", world.at)
+        assert run.state == "failed" and said in run.message
+
+
 @pytest.mark.parametrize(
     "fields",
     [

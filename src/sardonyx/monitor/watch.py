@@ -30,6 +30,7 @@ from sardonyx.protocol.monitors import Monitor, Run, State, Value, seconds
 
 _SUFFIXES = (".csv", ".parquet", ".npz")
 _PLOTS = 40
+_NAMED = 6
 _log = logging.getLogger("sardonyx.monitor")
 
 
@@ -119,12 +120,16 @@ class Watch:
         current = self._window(monitor, *span)
         reference = self._reference(monitor, until)
         compute = signals.quality if monitor.kind == "data_quality" else signals.drift
-        found = _judged(
-            monitor, _rows(current), _rows(reference), lambda: compute(monitor, reference, current)
-        )
         prefix = {"data_drift": "in.", "prediction_drift": "out."}.get(monitor.kind, "")
-        names = signals.chosen(monitor, reference, current, prefix)[:_PLOTS]
-        plots = {name: signals.plot(reference[name], current[name]) for name in names}
+        names = signals.chosen(monitor, reference, current, prefix)
+
+        def judge() -> list[Value]:
+            if not names:
+                raise invalid(_nothing_shared(monitor, reference, current, prefix))
+            return compute(monitor, reference, current)
+
+        found = _judged(monitor, _rows(current), _rows(reference), judge)
+        plots = {name: signals.plot(reference[name], current[name]) for name in names[:_PLOTS]}
         return {**found, "plots": {name: plot for name, plot in plots.items() if plot is not None}}
 
     def _performance(self, monitor: Monitor, span: tuple[float, float]) -> dict[str, Any]:
@@ -220,11 +225,24 @@ def _judged(monitor: Monitor, rows: int, reference_rows: int, compute: Any) -> d
     values: list[Value] = compute()
     if not values:
         raise ServeError(
-            Code.INVALID_ARGUMENT, "no column of the window is in the baseline too; see `columns`"
+            Code.INVALID_ARGUMENT, "none of the metrics fits a column that requests and baseline share"
         )
     breached = [value for value in values if value.breached]
     state: State = "alert" if breached else "ok"
     return {**counts, "state": state, "values": values, "message": _message(breached)}
+
+
+def _nothing_shared(monitor: Monitor, reference: Frame, current: Frame, prefix: str) -> str:
+    asked = f" that {', '.join(monitor.columns)} means" if monitor.columns else ""
+    mine, theirs = (_names(frame, prefix) for frame in (current, reference))
+    return f"requests and baseline share no column{asked}: the requests have {mine}, the baseline {theirs}"
+
+
+def _names(frame: Frame, prefix: str) -> str:
+    names = [name for name in frame if name.startswith(prefix)]
+    if not names:
+        return f"none that begins with '{prefix}'" if prefix else "none"
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _message(breached: list[Value]) -> str:
