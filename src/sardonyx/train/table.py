@@ -144,7 +144,7 @@ def _described(name: str, values: pandas.Series) -> Column:
     if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
         return row("text")
     if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
-        return row("ignored", f"has another value in nearly every row{_clock(sample)}")
+        return row("ignored", f"has another value in nearly every row{_clock(sample) or _signs(sample)}")
     return row("category", _why_of_category(distinct, sample))
 
 
@@ -156,11 +156,8 @@ def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
 def _why_of_category(distinct: int, sample: pandas.Series) -> str:
     if clock := _clock(sample):
         return clock.removeprefix("; ")
-    if (
-        distinct > FEW_NUMBERS
-        and sample.map(lambda text: WITH_SIGNS.fullmatch(text.strip()) is not None).all()
-    ):
-        return f"numbers with signs, as {sample.iloc[0]!r}: as plain numbers they would teach more"
+    if distinct > FEW_NUMBERS and (signs := _signs(sample)):
+        return signs.removeprefix("; ")
     return f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
 
 
@@ -168,6 +165,12 @@ def _clock(sample: pandas.Series) -> str:
     if not sample.map(lambda text: CLOCK.fullmatch(text.strip()) is not None).all():
         return ""
     return f"; times as {sample.iloc[0]!r}: as numbers of hours they would teach more"
+
+
+def _signs(sample: pandas.Series) -> str:
+    if not sample.map(lambda text: WITH_SIGNS.fullmatch(text.strip()) is not None).all():
+        return ""
+    return f"; numbers with signs, as {sample.iloc[0]!r}: as plain numbers they would teach more"
 
 
 def _why_of_date(present: pandas.Series) -> str:

@@ -25,6 +25,8 @@ MANY = np.arange(60) * 7919
         (DAYS.strftime("%Y-%m"), "date", PARTS),
         ([f"{at % 24}:45" for at in range(60)], "category", "times as '0:45': as numbers of hours"),
         ([f"{at % 24:02}:{at:02}" for at in range(60)], "ignored", "; times as '00:00': as numbers"),
+        ([f"€ {at:,}" for at in MANY], "ignored", "every row; numbers with signs, as '€ 0': as plain"),
+        ([f"{at % 30},5 %" for at in MANY], "category", "numbers with signs, as '0,5 %': as plain"),
         (MANY + 2**24 + 1, "number", "16777217 becomes 16777216 in float32; names"),
         ([*(MANY + 0.5), 2.0**24 + 1, np.inf], "number", "16777217 becomes 16777216 in float32; names"),
         (MANY * 2**24, "number", ""),

@@ -67,7 +67,13 @@ def _feeds(inputs: Any, table: Mapping[str, Any], columns: list[str]) -> Feeds:
 
 def _column(table: Mapping[str, Any], name: str, kind: str) -> Array:
     if name not in table:
-        raise FetchError(f"the table has no column {name!r}; it has {', '.join(table)}")
+        date, _, part = name.rpartition(".")
+        split = (
+            f"; the model takes the {part} of {date!r} as a number of its own"
+            if date and date in table
+            else ""
+        )
+        raise FetchError(f"the table has no column {name!r}; it has {', '.join(table)}{split}")
     cells = list(table[name])
     if kind not in NUMBERS:
         return np.array([str(cell) for cell in cells], object)

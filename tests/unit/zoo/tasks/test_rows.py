@@ -55,3 +55,13 @@ def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> 
     table.write_text(text)
     with pytest.raises(FetchError, match=message):
         make("rows", model(tmp_path, TEXT))(table)
+
+
+def test_a_date_that_the_model_takes_in_parts_is_named(tmp_path: Path) -> None:
+    parts = """<ir_version: 10, opset_import: ["" : 21]>
+g (float[N,1] x, float[N,1] a) => (float[N,1] y) { y = Add(x, a) }"""
+    made = onnx.parser.parse_model(parts)
+    made.graph.input[0].name = made.graph.node[0].input[0] = "when.year"
+    onnx.save(made, tmp_path / "parts.onnx")
+    with pytest.raises(FetchError, match="takes the year of 'when' as a number of its own"):
+        make("rows", str(tmp_path / "parts.onnx"))({"when": ["29.02.2024"], "a": [1]})
