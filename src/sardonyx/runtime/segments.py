@@ -6,7 +6,7 @@ Decides what is passed from segment to segment; must not know how sizes become w
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -219,15 +219,22 @@ class SegmentRun:
     def _output(self, resolved: Resolved, others: Sequence[Any]) -> Any:
         """A result that shares no memory with feeds, weights, arenas or other results."""
         result = self.array(resolved)
-        return result if resolved.kind == "whole" else self._apart(result, others)
+        if resolved.kind == "whole" or not isinstance(result, list | np.ndarray):
+            return result
+        arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
+        near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]
+        fed = {id(item) for feed in self.feeds if isinstance(feed, list) for item in feed}
+        return _apart(result, near, fed)
 
-    def _apart(self, result: Any, others: Sequence[Any]) -> Any:
-        if isinstance(result, list):
-            parts = (list, np.ndarray)
-            return [self._apart(item, others) if isinstance(item, parts) else item for item in result]
-        if isinstance(result, np.ndarray):
-            arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
-            near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]
-            if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):
-                return result.copy()
-        return result
+
+def _apart(result: Any, near: Sequence[Array], fed: Container[int]) -> Any:
+    """The result, copied where it lies in memory that is near; items of sequences that were `fed` stay."""
+    if isinstance(result, list):
+        parts = (list, np.ndarray)
+        return [
+            _apart(item, near, fed) if isinstance(item, parts) and id(item) not in fed else item
+            for item in result
+        ]
+    if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):
+        return result.copy()
+    return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,26 @@ def test_a_failed_run_leaves_the_program_whole() -> None:
     with pytest.raises(RunError, match="out of range"):
         made.run([f32(4, 3), np.array([9])], [0])
     check(made, data, f32(4, 3), np.array([1, 2]))
+
+
+GROWING = """
+g (float[N] x, int64 n) => (seq(float[N]) y) {
+    going = Constant<value = bool {1}>()  first = SequenceEmpty()
+    y = Loop(n, going, first) <body = b (int64 i, bool k, seq(float[N]) s) => (bool m, seq(float[N]) t) {
+        m = Identity(k)  f = Cast<to = 1>(i)  e = Add(x, f)  t = SequenceInsert(s, e) }>
+}"""
+
+
+def test_items_of_a_sequence_that_grows_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, near, looks = program(model(GROWING)), np.may_share_memory, []
+
+    def noted(a: Any, b: Any) -> bool:
+        looks.append(a)
+        return bool(near(a, b))
+
+    monkeypatch.setattr(np, "may_share_memory", noted)
+    for count in (50, 100):
+        looks.clear()
+        (found,) = made.run([f32(3), np.array(count)], [0])
+        assert [item.tolist() for item in found] == [(f32(3) + n).tolist() for n in range(count)]
+        assert 0 < len(looks) < 10 * count
