@@ -150,13 +150,18 @@ def naming(name: Naming) -> Iterator[None]:
         _naming.pop()
 
 
+def is_computed(size: Dim) -> bool:
+    """Whether a size is known once something is computed, and not by what is fed alone."""
+    return any(source_of(name) for name in dims.symbols(size))
+
+
 def units(sizes: Sequence[Dim], what: str) -> tuple[bool, ...]:
     """Whether each size is 1. Raises NeedsContent where that is not known."""
     unknown = next((n for n in sizes if dims.equal(n, 1) is None), None)
     if unknown is None:
         return tuple(bool(dims.equal(n, 1)) for n in sizes)
     error = needs_unit(unknown, what)
-    if _naming and any(source_of(name) for name in dims.symbols(unknown)):
+    if _naming and is_computed(unknown):
         asked = _naming[-1](dims_vector(sizes).eq(1))
         if asked is not None and asked.is_numeric_const:
             assert asked.data is not None

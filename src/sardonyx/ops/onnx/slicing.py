@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
-from sardonyx.ir.value import Value, concat
-from sardonyx.ops.operands import integers, sizes
+from sardonyx.ir.value import Value, concat, const
+from sardonyx.ops.demands import at_least, equal, shaped
+from sardonyx.ops.operands import integers, is_computed, sizes
 from sardonyx.ops.table import Node, op
 
 Ints = tuple[int, ...]
@@ -53,6 +57,35 @@ def sliced(x: Value, starts: tuple[Dim, ...], ends: tuple[Dim, ...], axes: Ints,
     return x.slice(firsts, length, by)
 
 
+def _bounds(
+    x: Value, starts: Value, ends: Value, given: list[int]
+) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
+    """Where the first axes begin and end; `given` is for how many, if other operands say so.
+
+    Where it is computed for how many, all axes have bounds; those behind the last of these are whole.
+    """
+    known = [*given, *(n for n in (starts.size, ends.size) if isinstance(n, int))]
+    parts = {"starts": starts, "ends": ends}
+    if known:
+        read = {what: shaped(v, what, known[0]) if is_computed(v.size) else v for what, v in parts.items()}
+        return sizes(read["starts"], "starts", None), sizes(read["ends"], "ends", None)
+    if not (is_computed(starts.size) and is_computed(ends.size)):
+        return sizes(starts, "starts", None), sizes(ends, "ends", None)
+    count = starts.size
+    equal(count, ends.size, "the numbers of starts and ends differ")
+    at_least(x.rank, count, "there are more starts than axes")
+    none = const(np.zeros(x.rank, np.int64))
+    first, last = (
+        sizes(concat((v.cast(dt.I64), none), 0).slice((0,), (x.rank,)), what, None)
+        for what, v in parts.items()
+    )
+    has = [dims.less(axis, count) for axis in range(x.rank)]
+    return (
+        tuple(dims.where(bounded, n, 0) for bounded, n in zip(has, first, strict=True)),
+        tuple(dims.where(bounded, n, _FAR) for bounded, n in zip(has, last, strict=True)),
+    )
+
+
 @op("Slice", since=1)
 def slice_attributes(x: Value, *, starts: Ints, ends: Ints, axes: Ints | None = None) -> Value:
     """x[start:end] on some axes."""
@@ -64,9 +97,12 @@ def slice_(
     x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None
 ) -> Value:
     """x[start:end:step] on some axes; starts and ends may be computed."""
-    first, last = sizes(starts, "starts", None), sizes(ends, "ends", None)
-    on = tuple(range(len(first))) if axes is None else integers(axes, "axes")
-    by = (1,) * len(first) if steps is None else integers(steps, "steps")
+    named = None if axes is None else integers(axes, "axes")
+    stepped = None if steps is None else integers(steps, "steps")
+    given = [len(n) for n in (named, stepped) if n is not None]
+    first, last = _bounds(x, starts, ends, given)
+    on = tuple(range(len(first))) if named is None else named
+    by = (1,) * len(first) if stepped is None else stepped
     if len({x.axis(a) for a in on}) != len(on):
         raise ShapeError(f"the axes {list(on)} name one twice")
     return sliced(x, first, last, on, by)

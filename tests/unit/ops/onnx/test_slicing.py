@@ -58,3 +58,50 @@ def test_numbers_that_are_known(start: int, step: int, size: str) -> None:
         session = sardonyx.InferenceSession(model(known, size, body).SerializeToString())
         (y,) = session.run(None, {"x": x, **({"c": np.array(True)} if body else {})})
         assert y.tolist() == sliced(x, start, end, step).tolist(), end
+
+
+PLACED = """g (float[4, 5, 6] x, bool[K] c, int64[K] first, int64[K] last) => (float[?, ?, ?] y) {
+    one = Constant<value_ints = [1]>()  two = Constant<value_ints = [2]>()
+    three = Constant<value_ints = [3]>()
+    s = Compress<axis = 0>(first, c)  e = Compress<axis = 0>(last, c)  y = Slice(%s)
+}"""
+X = np.arange(120, dtype=np.float32).reshape(4, 5, 6)
+
+
+def placed(operands: str, first: list[int], last: list[int], chosen: list[int], target: str = "") -> Any:
+    """Slice of X, some of whose operands hold the chosen numbers of `first` and `last`."""
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.target", target)
+    options.add_session_config_entry("sardonyx.fallback", "error")
+    session = sardonyx.InferenceSession(parsed(PLACED % operands).SerializeToString(), options)
+    feeds = {"x": X, "c": np.array(chosen, bool), "first": np.array(first), "last": np.array(last)}
+    return session.run(None, feeds)[0]
+
+
+@pytest.mark.parametrize("target", ["", "reference"])
+@pytest.mark.parametrize("chosen", [[0, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 1]])
+def test_of_how_many_axes_there_are_bounds_may_be_computed(chosen: list[int], target: str) -> None:
+    first, last = [1, -4, 2], [3, MOST, -1]
+    y = placed("x, s, e", first, last, chosen, target)
+    bounds = [slice(f, n) for f, n, c in zip(first, last, chosen, strict=True) if c]
+    np.testing.assert_array_equal(y, X[tuple(bounds)])
+
+
+def test_more_bounds_than_axes_are_refused() -> None:
+    with pytest.raises(Exception, match="more starts than axes"):
+        placed("x, s, e", [0] * 4, [1] * 4, [1] * 4)
+
+
+@pytest.mark.parametrize(
+    ("operands", "expected"),
+    [
+        ("x, s, e, one", X[:, 1:3]),
+        ('x, s, e, "", two', X[1:3:2]),
+        ("x, s, three", X[1:3]),
+        ("x, one, e", X[1:3]),
+    ],
+)
+def test_other_operands_may_say_of_how_many(operands: str, expected: Array) -> None:
+    np.testing.assert_array_equal(placed(operands, [9, 1, 9], [9, 3, 9], [0, 1, 0]), expected)
+    with pytest.raises(Exception, match="it must have"):
+        placed(operands, [9, 1, 9], [9, 3, 9], [1, 1, 0])
