@@ -18,6 +18,7 @@ from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
 from sardonyx.passes.saturated import saturated
 from sardonyx.passes.spectra import spectra
+from sardonyx.passes.spread import spread_last
 from sardonyx.passes.texts import texts
 from sardonyx.passes.totals import totals
 from sardonyx.passes.transposed import transposed
@@ -28,6 +29,6 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 PIPELINE: tuple[Pass, ...] = (
     *(texts, kept_points, dequantised, widen, integer_products),
     *(algebra, requantised, saturated, spectra, transposed),
-    *(rounded_products, points, blocking, decompose, totals),
+    *(rounded_products, points, blocking, spread_last, decompose, totals),
 )
 """Every pass, in the order it runs."""
