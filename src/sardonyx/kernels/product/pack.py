@@ -16,7 +16,7 @@ from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 _ALIGN = 64
 
-_PART_BYTES = 1 << 20
+PART_BYTES = 1 << 20
 """About as much is laid out at a time as stays in a cache of the CPU."""
 
 _PART_NUMBERS = 1 << 16
@@ -55,7 +55,7 @@ def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
 def parts_b(w: np.ndarray, goal: Goal) -> Iterator[np.ndarray]:
     """Parts of w[..., K, N] whose layouts, one after the other, are that of the whole."""
     panel = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).columns
-    columns = panel * max(1, _PART_BYTES // max(1, panel * w.shape[-2] * w.itemsize))
+    columns = panel * max(1, PART_BYTES // max(1, panel * w.shape[-2] * w.itemsize))
     for matrix in w.reshape(-1, *w.shape[-2:]):
         for at in range(0, w.shape[-1], columns):
             yield matrix[:, at : at + columns]

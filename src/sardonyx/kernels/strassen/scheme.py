@@ -31,18 +31,14 @@ def lefts(a: Sequence[T]) -> list[T]:
     return [a[0], a[1], a[1] - s2, a[3], s1, s2, a[0] - a[2]]
 
 
-def right_sums(b: Sequence[T]) -> list[T]:
-    """The right operands from PLAIN on; those before are B11, B21, B22."""
-    t1 = b[1] - b[0]
-    t2 = b[3] - t1
-    return [t2 - b[2], t1, t2, b[3] - b[1]]
-
-
 RIGHT_QUARTERS = (0, 2, 3)
 """The quarters of B that the first products multiply."""
 
 DIFFERENCES = ((4, 1, 0), (5, 3, 4), (3, 5, 2), (6, 3, 1))
-"""Product, minuend, subtrahend of the other right operands: quarters of B, from 4 on differences before."""
+"""Product, minuend, subtrahend of the others, in the order they are made in.
+
+These are quarters of B, from 4 on differences before.
+"""
 
 
 def results(p: Sequence[T]) -> list[T]:
