@@ -23,7 +23,7 @@ RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.su
 TRANSFORMS = "kernels.winograd.input_transform kernels.winograd.output_transform"
 WINOGRAD = f"kernels.winograd.driver kernels.winograd.walk {TRANSFORMS}"
 STRASSEN = " ".join(f"kernels.strassen.{name}" for name in ("combine", "driver", "rows", "walk"))
-LEVELS = " ".join(f"kernels.product.{name}" for name in ("few_sums", "few_walk", "level_sums", "level_walk"))
+LEVELS = " ".join(f"kernels.product.levels.{name}" for name in ("floats", "sums", "walk"))
 MOVES = " ".join(f"kernels.moves.{name}" for name in ("driver", "rows", "weave"))
 ASSEMBLED = "compiler.control compiler.jumps compiler.records compiler.storages compiler.views"
 COLLECTION, STATE = "capi.onnxruntime_inference_collection", "capi.onnxruntime_pybind11_state"
@@ -32,7 +32,6 @@ CAPI = f"capi._pybind_state {COLLECTION} {STATE} capi.onnxruntime_validation"
 TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
     "tests.unit.kernels.product.test_blockwise": LEVELS,
-    "tests.unit.kernels.product.test_points": "kernels.product.point_sums kernels.product.point_walk",
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.moves.test_moves": MOVES,
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,

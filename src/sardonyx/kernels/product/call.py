@@ -22,9 +22,9 @@ from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.choose import chosen, chosen_blockwise
-from sardonyx.kernels.product.few_walk import few_bytes
+from sardonyx.kernels.product.levels.floats import few_bytes
+from sardonyx.kernels.product.levels.points import point_bytes
 from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
-from sardonyx.kernels.product.point_walk import point_bytes
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import operand_of
 from sardonyx.loops.lower import lower

@@ -14,10 +14,10 @@ from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.bytes import define_byte_block
 from sardonyx.kernels.product.choose import LEAST_OF_FEW_BITS
-from sardonyx.kernels.product.few_walk import define_few_block, most_rows
-from sardonyx.kernels.product.level_matrix import define_level_matrix_block
+from sardonyx.kernels.product.levels.floats import define_few_block, most_rows
+from sardonyx.kernels.product.levels.matrix import define_level_matrix_block
+from sardonyx.kernels.product.levels.points import define_point_block, points
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
-from sardonyx.kernels.product.point_walk import define_point_block, points
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.matrix import OF_A, OF_SUMS, MatrixShape

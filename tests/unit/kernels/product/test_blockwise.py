@@ -13,10 +13,9 @@ from sardonyx.ir.algorithms.blockwise import BITS, GROUP, dot_blockwise
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir
 from sardonyx.kernels.product.blockwise import STEPS, pack_blocks, pack_levels
-from sardonyx.kernels.product.few_sums import define_few_sums
-from sardonyx.kernels.product.few_walk import few_bytes
-from sardonyx.kernels.product.level_sums import AHEAD_BYTES
-from sardonyx.kernels.product.level_walk import row_counts
+from sardonyx.kernels.product.levels.floats import define_few_sums, few_bytes
+from sardonyx.kernels.product.levels.sums import AHEAD_BYTES
+from sardonyx.kernels.product.levels.walk import row_counts
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.shape import TileShape

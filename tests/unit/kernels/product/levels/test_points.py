@@ -15,10 +15,8 @@ from sardonyx.ir.algorithms.blockwise import BITS, GROUP, LEAST_LARGEST, dot_blo
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir, points_ir
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
-from sardonyx.kernels.product.level_walk import row_counts
-from sardonyx.kernels.product.point_sums import define_point_sums
-from sardonyx.kernels.product.point_walk import point_bytes
-from sardonyx.kernels.product.points import define_points
+from sardonyx.kernels.product.levels.points import define_point_sums, define_points, point_bytes
+from sardonyx.kernels.product.levels.walk import row_counts
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from sardonyx.object import executor

@@ -15,7 +15,7 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir, matrices_ir, matrix_blockwise_ir
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.driver import define_blockwise_matrix
-from sardonyx.kernels.product.level_matrix import define_level_matrix_block
+from sardonyx.kernels.product.levels.matrix import define_level_matrix_block
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine, executor

@@ -12,7 +12,6 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.ir.algorithms.blockwise import GROUP
 from sardonyx.kernels.product.blockwise import WORD_BITS
-from sardonyx.kernels.product.points import FACTS_BYTES
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.types import vector_of
@@ -33,6 +32,21 @@ class LevelWords(IntEnum):
     ROW = 2
     FACTS_ROW = 3
     LAST = 4
+
+
+class Facts(IntEnum):
+    """What is known of a block of points, in words of 32 bits.
+
+    STEP is a float; START the sum of the points, negative, times the usual zero point; SUM, as a float, their
+    sum, negative.
+    """
+
+    STEP = 0
+    START = 1
+    SUM = 2
+
+
+FACTS_BYTES = 4 * len(Facts)
 
 
 @dataclass(frozen=True, slots=True)

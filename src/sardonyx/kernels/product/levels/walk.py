@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sardonyx.ir.algorithms.blockwise import GROUP
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.product.level_sums import LevelWords
+from sardonyx.kernels.product.levels.sums import LevelWords
 from sardonyx.kernels.product.walk import Block
 from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import Strided, Tile
