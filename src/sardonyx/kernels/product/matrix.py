@@ -48,6 +48,7 @@ class MatrixBlock(Block):
     """Writes the function; `purpose` begins its name where it is another one."""
 
     purpose = ""
+    strip_rows = 128
 
     def __init__(
         self, module: Module, goal: Goal, sums: TileShape, matrix: MatrixShape, *, made: bool, bits: int = 0

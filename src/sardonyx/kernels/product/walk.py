@@ -72,7 +72,13 @@ def define_block(module: Module, goal: Goal, shape: TileShape, weights: Weights)
 
 
 class Block:
-    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+    """Writes the function; attributes are its run-time values, set in the order of the loops.
+
+    Rows of several tiles are passed on together, at most `strip_rows`: what is written of more takes the
+    place of A and B in L1.
+    """
+
+    strip_rows = 28
 
     def __init__(self, module: Module, goal: Goal, shape: TileShape, weights: Weights) -> None:
         self.goal, self.shape, self.weights = goal, shape, weights
@@ -280,7 +286,8 @@ class Block:
         """All tiles of the block for one panel; those that do not go to C at once are passed on in strips."""
         f, (low, high) = self.f, (self.tiles.low, self.tiles.high)
         passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
-        strips = Strips(low, high, [low], sums, self.k_is_cut, passes_on)
+        most = max(1, min(STRIP_TILES, self.strip_rows // self.shape.max_rows))
+        strips = Strips(low, high, [low], sums, self.k_is_cut, passes_on, most=most)
         strips.write(f, self.shape, ahead, tile, self._pass_on)
 
     def _place_b(self, width: V) -> tuple[V, Run]:

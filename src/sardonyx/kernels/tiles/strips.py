@@ -33,8 +33,9 @@ class Strip:
 class Strips:
     """Tiles `low` to `high`, the first of which is at a position: its index in its line, and that line.
 
-    Without `lines` the index alone. Sums lie in scratch from `sums` on, those of all tiles if they are `kept`
-    for more to be added; else those of one strip where those of the last were.
+    Without `lines` the index alone. A strip has at most so many tiles. Sums lie in scratch from `sums` on,
+    those of all tiles if they are `kept` for more to be added; else those of one strip where those of the
+    last were.
     """
 
     low: V
@@ -44,6 +45,7 @@ class Strips:
     kept: V
     passes_on: V
     lines: Lines | None = None
+    most: int = STRIP_TILES
 
     def write(
         self,
@@ -65,7 +67,7 @@ class Strips:
             rows = tile(each.index, position, later, own)
             filled = f.gep(own, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
             after = f.add(position[0], int_(1))
-            long = f.icmp("eq", f.sub(after, strip.first[0]), int_(STRIP_TILES))
+            long = f.icmp("eq", f.sub(after, strip.first[0]), int_(self.most))
             last = f.icmp("eq", f.add(each.index, int_(1)), self.high)
             following, ends = [after], f.binary("or", long, last)
             if self.lines:

@@ -21,7 +21,9 @@ TILE = ROWS * SHAPE.panel_row_bytes
 Event = tuple[int, ...]
 
 
-def written(low: int, high: int, lines: tuple[int, int] | None, kept: bool, passes_on: bool) -> list[Event]:
+def written(
+    low: int, high: int, lines: tuple[int, int] | None, kept: bool, passes_on: bool, most: int = STRIP_TILES
+) -> list[Event]:
     """What a walk of tiles did: (0, number, index, line, ahead, sums) and (1, sums, first, end, line, 0).
 
     `lines` are the tiles of a line and how far lines are apart.
@@ -53,7 +55,7 @@ def written(low: int, high: int, lines: tuple[int, int] | None, kept: bool, pass
         flags = int_(int(kept), "i1"), int_(int(passes_on), "i1")
         apart = Lines(int_(lines[0]), int_(lines[1])) if lines else None
         ahead = Ahead.apart(start, int_(SHARE))
-        Strips(*whole, *flags, apart).write(f, SHAPE, ahead, tile, pass_on)
+        Strips(*whole, *flags, apart, most).write(f, SHAPE, ahead, tile, pass_on)
         return [f.word(count, 0), *(f.word(log, n) for n in range(6 * room))]
 
     room = 2 * (high - low)
@@ -61,7 +63,9 @@ def written(low: int, high: int, lines: tuple[int, int] | None, kept: bool, pass
     return [tuple(words[6 * n : 6 * n + 6]) for n in range(count)]
 
 
-def expected(low: int, high: int, lines: tuple[int, int] | None, kept: bool, passes_on: bool) -> list[Event]:
+def expected(
+    low: int, high: int, lines: tuple[int, int] | None, kept: bool, passes_on: bool, most: int = STRIP_TILES
+) -> list[Event]:
     """The same in plain words."""
     events: list[Event] = []
     strip: list[tuple[int, int, int]] = []
@@ -72,7 +76,7 @@ def expected(low: int, high: int, lines: tuple[int, int] | None, kept: bool, pas
         strip.append((sums, index, line))
         sums += TILE
         ends_line = lines is not None and index + 1 == lines[0]
-        if ends_line or len(strip) == STRIP_TILES or number + 1 == high:
+        if ends_line or len(strip) == most or number + 1 == high:
             first_sums, first, first_line = strip[0]
             if passes_on:
                 events.append((1, first_sums, first, index + 1, first_line, 0))
@@ -91,3 +95,9 @@ def test_strips_end_with_lines_and_are_short(
 
 def test_nothing_is_passed_on_before_sums_are_complete() -> None:
     assert written(0, 9, None, True, False) == expected(0, 9, None, True, False)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("kept", [False, True])
+def test_strips_may_be_shorter(most: int, kept: bool) -> None:
+    assert written(2, 9, None, kept, True, most) == expected(2, 9, None, kept, True, most)
