@@ -23,7 +23,7 @@ import machines
 import numpy as np
 import onnx
 from speeds import OTHER_PEER, PEER, SPEEDS, Figure, Record, merged, read, text
-from subjects import CLASSES, Feeds, Subject, sizes_of, subjects
+from subjects import CLASSES, Subject, sizes_of, subjects
 from tables import PERFORMANCE, RESULTS, ROOT, report, rewrite, summary
 
 from sardonyx import zoo
@@ -143,14 +143,15 @@ def measured(
         path, cases = subject.open(Path(folder))
         for what, feeds in cases.items():
             name = f"{subject.name}, {what}" if what else subject.name
-            expected = bench.exactly(path, feeds) if subject.kind == "8-bit" else None
+            turns = subject.in_turn(feeds)
+            expected = bench.exactly(path, turns) if subject.kind == "8-bit" else None
             for count in threads:
                 options = {"threads": count, "seconds": seconds, "name": name, "processor": count == 1}
                 options |= {"precisions": precisions, "expected": expected}
-                yield one(path, feeds, engines, **options), sizes_of(feeds)
+                yield one(path, turns, engines, **options), sizes_of(turns)
 
 
-def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:
+def one(path: Path, feeds: bench.InTurn, engines: Sequence[str], **options: Any) -> bench.Row:
     """A measurement, without a peer that cannot run the model; an empty row if ours or onnxruntime cannot."""
     try:
         return without_wrong(bench.compare(path, feeds, engines=engines, **options))

@@ -40,12 +40,16 @@ ROWS = (1, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model to measure; `open` writes or finds its file, in a given folder, and makes its feeds."""
+    """A model to measure; `open` writes or finds its file, in a given folder, and makes its feeds.
+
+    `in_turn` makes of the feeds of one run those that runs are given in turn.
+    """
 
     name: str
     kind: str
     precision: str
     open: Callable[[Path], Opened]
+    in_turn: Callable[[Feeds], list[Feeds]] = lambda feeds: [feeds]
 
 
 def subjects() -> list[Subject]:
@@ -53,7 +57,7 @@ def subjects() -> list[Subject]:
     found = [Subject(model.name, kind_of(model), model.precision, _zoo(model.name)) for model in zoo.models()]
     precisions = {kind: precision for precision, kind in BY_PRECISION.items()}
     found += [Subject(name, kind, precisions.get(kind, "fp32"), _built(name)) for name, kind in BUILT.items()]
-    found += [Subject(name, "trees", "trees", _trees(name)) for name in TREES]
+    found += [Subject(name, "trees", "trees", _trees(name), _other_rows) for name in TREES]
     return sorted(found, key=lambda subject: list(CLASSES).index(subject.kind))
 
 
@@ -62,10 +66,24 @@ def kind_of(model: zoo.Model) -> str:
     return BY_NAME.get(model.name) or BY_PRECISION.get(model.precision) or BY_CATEGORY[model.category]
 
 
-def sizes_of(feeds: Feeds) -> str:
-    """The shapes of feeds: 1x3x48x320, 1x16; scalars and further inputs are left out."""
-    shapes = ["x".join(map(str, np.shape(feed))) for feed in feeds.values() if np.ndim(feed)]
-    return ", ".join(dict.fromkeys(shapes[:2]))
+def sizes_of(turns: list[Feeds]) -> str:
+    """The shapes of feeds: 1x3x48x320, 1x16; scalars and further inputs are left out.
+
+    Where runs are fed other values in turn, how many there are: 1x30, 4000 in turn.
+    """
+    shapes = ["x".join(map(str, np.shape(feed))) for feed in turns[0].values() if np.ndim(feed)]
+    count = [f"{len(turns)} in turn"] if len(turns) > 1 else []
+    return ", ".join([*dict.fromkeys(shapes[:2]), *count])
+
+
+def in_turn(rows: int, table: Feeds) -> list[Feeds]:
+    """Feeds of so many rows each, as many as a table of columns [rows, ...] gives without a row twice.
+
+    The same row again and again teaches branch predictors its way through all trees.
+    """
+    count = max(1, min(map(len, table.values())) // rows)
+    parts = {name: np.resize(column, (count, rows, *column.shape[1:])) for name, column in table.items()}
+    return [{name: part[number] for name, part in parts.items()} for number in range(count)]
 
 
 def _zoo(name: str) -> Callable[[Path], Opened]:
@@ -83,10 +101,13 @@ def _trees(name: str) -> Callable[[Path], Opened]:
         numbers, words, y = tabular.table()
         path = folder / f"{name}.onnx"
         path.write_bytes(tabular.MODELS[name](numbers, words, y).SerializeToString())
-        feeds = {
-            f"{rows} row{'s' if rows > 1 else ''}": {"numbers": np.resize(numbers, (rows, tabular.FEATURES))}
-            for rows in ROWS
-        }
-        return path, feeds
+        names = {rows: f"{rows} row{'s' if rows > 1 else ''}" for rows in ROWS}
+        return path, {name: {"numbers": numbers[:rows]} for rows, name in names.items()}
 
     return opened
+
+
+def _other_rows(feeds: Feeds) -> list[Feeds]:
+    import tabular
+
+    return in_turn(len(feeds["numbers"]), {"numbers": tabular.table()[0]})

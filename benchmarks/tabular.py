@@ -2,7 +2,7 @@
 
     python benchmarks/tabular.py [--rows 1,1000,10000] [--threads 1] [--seconds 1.0] [NAME ...]
 
-How it is measured: see `sardonyx.tools.bench`.
+How it is measured: see `sardonyx.tools.bench`. Each run takes other rows than the one before it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+from subjects import in_turn
 from xgboost import XGBClassifier
 
 from sardonyx.tools import bench
@@ -50,9 +51,8 @@ def main() -> None:
             path = Path(folder) / f"{name}.onnx"
             path.write_bytes(MODELS[name](numbers, words, y).SerializeToString())
             for rows in map(int, options.rows.split(",")):
-                feeds = {"numbers": np.resize(numbers, (rows, FEATURES))}
-                if name == "words":
-                    feeds["words"] = np.resize(words, (rows, WORDS))
+                columns = {"numbers": numbers} | ({"words": words} if name == "words" else {})
+                feeds = in_turn(rows, columns)
                 row = bench.compare(path, feeds, threads=options.threads, seconds=options.seconds)
                 ours, peer = (timing.median_us for timing in row.timings)
                 print(

@@ -33,6 +33,8 @@ from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 
 Feeds = Mapping[str, Any]
+InTurn = Feeds | Sequence[Feeds]
+"""What a model is fed; of several feeds each run takes the next one, and begins again behind the last."""
 ROUNDS, LEAST_ROUNDS = 5, 3
 PATIENCE = 4
 """Slow models get fewer rounds once they have taken so many times the seconds that were asked for."""
@@ -192,7 +194,7 @@ class Engine:
 
 def compare(
     model: Path,
-    feeds: Feeds,
+    feeds: InTurn,
     *,
     engines: Sequence[str] = (OURS, "onnxruntime"),
     threads: int = 1,
@@ -206,7 +208,7 @@ def compare(
 
     Args:
         model: the file of the model.
-        feeds: input arrays by name.
+        feeds: input arrays by name, or several of these that are fed in turn.
         engines: modules with the onnxruntime API; the first is the one under test.
         threads: threads of each engine's operators.
         seconds: how long each engine runs in all; single runs may prolong it.
@@ -294,12 +296,17 @@ def wrong_share(outputs: Sequence[Any], expected: Sequence[Any]) -> float:
     return wrong / max(1, sum(value.size for value in right))
 
 
-def exactly(model: Path, feeds: Feeds) -> list[Any]:
-    """What numpy makes of a model, whose sums of whole numbers are exact."""
+def each(feeds: InTurn) -> list[Feeds]:
+    """What single runs are fed."""
+    return [feeds] if isinstance(feeds, Mapping) else list(feeds)
+
+
+def exactly(model: Path, feeds: InTurn) -> list[Any]:
+    """What numpy makes of a model, whose sums of whole numbers are exact: outputs for each of the feeds."""
     options = SessionOptions()
     options.add_session_config_entry(TARGET.entry, "reference")
-    outputs: list[Any] = InferenceSession(model, options).run(None, dict(feeds))
-    return outputs
+    session = InferenceSession(model, options)
+    return [output for one in each(feeds) for output in session.run(None, dict(one))]
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -327,10 +334,10 @@ def _told(distance: float) -> float | str:
 
 
 @contextlib.contextmanager
-def _stored(feeds: Feeds) -> Iterator[Path]:
+def _stored(feeds: InTurn) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sardonyx-bench-") as folder:
         file = Path(folder) / "feeds.pickle"
-        file.write_bytes(pickle.dumps(dict(feeds)))
+        file.write_bytes(pickle.dumps([dict(one) for one in each(feeds)]))
         yield file
 
 

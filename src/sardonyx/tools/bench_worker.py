@@ -4,19 +4,21 @@ Started as `python -m sardonyx.tools.bench_worker ENGINE`. Reads one JSON comman
 line. Imports nothing but the engine and numpy, so that its memory is the engine's.
 
 Commands: {"do": "open", "model": PATH, "threads": N, "feeds": PICKLE}, {"do": "block", "seconds": S,
-"processor": BOOL}, {"do": "outputs", "to": PICKLE}.
+"processor": BOOL}, {"do": "outputs", "to": PICKLE}. The file of feeds holds a list, of which each run takes
+the next; outputs are those of all of them.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,13 @@ class Worker:
         self.make_session = self.engine.InferenceSession
         self.import_ms = 1e3 * (time.perf_counter() - started)
         self.session: Any = None
-        self.feeds: dict[str, Any] = {}
+        self.feeds: list[dict[str, Any]] = []
+        self.turns: Iterator[dict[str, Any]] = iter(())
 
     def open(self, command: dict[str, Any]) -> dict[str, Any]:
         """Create the session and run it once."""
         self.feeds = pickle.loads(Path(command["feeds"]).read_bytes())
+        self.turns = itertools.cycle(self.feeds)
         options = self.engine.SessionOptions()
         options.intra_op_num_threads = command["threads"]
         options.log_severity_level = ERRORS_ONLY
@@ -51,7 +55,7 @@ class Worker:
         started = time.perf_counter()
         self.session = self.make_session(command["model"], options)
         opened = time.perf_counter()
-        self.session.run(None, self.feeds)
+        self.session.run(None, self.feeds[0])
         return {
             "version": self.engine.__version__,
             "import_ms": self.import_ms,
@@ -66,23 +70,24 @@ class Worker:
 
         By the clock, or of `processor` time: then a time is the mean of some runs where these are short.
         """
-        run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
+        run, turns, clock = self.session.run, self.turns, time.perf_counter_ns
         timer, repeats = clock, 1
         end = clock() + int(command["seconds"] * 1e9)
         if command["processor"]:
             timer = time.process_time_ns
-            repeats = repeats_of(lambda: run(None, feeds), LEAST_SAMPLE_NS)
+            repeats = repeats_of(lambda: run(None, next(turns)), LEAST_SAMPLE_NS)
         times: list[float] = []
         while clock() < end or len(times) < LEAST_RUNS:
             started = timer()
             for _ in range(repeats):
-                run(None, feeds)
+                run(None, next(turns))
             times.append((timer() - started) / 1e3 / repeats)
         return {"times_us": times[max(1, int(len(times) * WARM_UP_SHARE)) :]}
 
     def outputs(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Run once and write the outputs to a file."""
-        Path(command["to"]).write_bytes(pickle.dumps(self.session.run(None, self.feeds)))
+        """Run once on each of the feeds and write the outputs to a file."""
+        outputs = [output for feeds in self.feeds for output in self.session.run(None, feeds)]
+        Path(command["to"]).write_bytes(pickle.dumps(outputs))
         return {}
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import compare_ort
 import gate
 import machines
+import numpy as np
 import pytest
 import speeds
 import tables
 from speeds import Figure
-from subjects import CLASSES, Subject, sizes_of, subjects
+from subjects import CLASSES, Subject, in_turn, sizes_of, subjects
 
 from sardonyx import zoo
 from sardonyx.base.knobs import PRECISION, TARGET
@@ -93,6 +94,21 @@ def test_a_second_peer_that_is_wrong_is_left_out(
     assert len(compare_ort.without_wrong(found).timings) == left
 
 
+@pytest.mark.parametrize(
+    ("rows", "inputs"), [(1, "1x2, 7 in turn"), (3, "3x2, 2 in turn"), (7, "7x2"), (10, "10x2")]
+)
+def test_no_run_takes_the_rows_of_the_one_before_it(rows: int, inputs: str) -> None:
+    table = {
+        "numbers": np.arange(14, dtype=np.float32).reshape(7, 2),
+        "words": np.array([["a"], ["b"]] * 3 + [["c"]]),
+    }
+    feeds = in_turn(rows, table)
+    assert sizes_of([{"numbers": one["numbers"]} for one in feeds]) == inputs
+    seen = np.concatenate([one["numbers"] for one in feeds])
+    assert len(np.unique(seen, axis=0)) == min(len(seen), 7)
+    assert all(one["words"].shape == (rows, 1) for one in feeds)
+
+
 def test_trees_are_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
@@ -167,5 +183,5 @@ def test_a_machine_that_is_held_back_is_not_recorded(
 
 
 def test_shapes_of_feeds() -> None:
-    assert sizes_of({"a": [[1, 2]], "b": 3, "c": [[3, 4]]}) == "1x2"
-    assert sizes_of({"a": [[1, 2]], "c": [1], "d": [[[1]]]}) == "1x2, 1"
+    assert sizes_of([{"a": [[1, 2]], "b": 3, "c": [[3, 4]]}]) == "1x2"
+    assert sizes_of([{"a": [[1, 2]], "c": [1], "d": [[[1]]]}]) == "1x2, 1"

@@ -49,6 +49,17 @@ def test_each_further_engine_is_compared(model: Path) -> None:
     assert row.as_json()["further_apart"] == {"one": "inf", "two": 0.5}
 
 
+def test_what_is_fed_in_turn_is_compared_as_a_whole(model: Path) -> None:
+    feeds = [{"x": np.full((rows, 64), rows, np.float32)} for rows in (1, 2)]
+    right = bench.exactly(model, feeds)
+    assert [output.shape for output in right] == [(1, 64), (2, 64)]
+    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, expected=right)
+    assert row.wrong == [0, 0] and row.agrees
+    right[1] = -right[1]
+    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, expected=right)
+    assert row.wrong == [pytest.approx(2 / 3)] * 2
+
+
 PARENT = """
 from sardonyx.tools import bench
 engine = bench.Engine("onnxruntime")

@@ -58,7 +58,7 @@ class Session:
 
 def feeds(tmp_path: Path) -> str:
     path = tmp_path / "feeds"
-    path.write_bytes(pickle.dumps({"x": np.ones(2)}))
+    path.write_bytes(pickle.dumps([{"x": np.ones(2)}]))
     return str(path)
 
 
@@ -73,6 +73,21 @@ def test_a_session_is_opened_and_run_once(worker: Worker, tmp_path: Path) -> Non
     assert min(facts["open_ms"], facts["first_run_ms"], facts["import_ms"]) >= 0
     worker.outputs({"to": str(tmp_path / "out")})
     assert pickle.loads((tmp_path / "out").read_bytes())[0].tolist() == [2, 2]
+
+
+def test_feeds_take_turns_and_each_has_its_outputs(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "feeds"
+    path.write_bytes(pickle.dumps([{"x": np.float32([number])} for number in range(3)]))
+    worker.open({"model": "m", "threads": 1, "feeds": str(path)})
+    fed: list[float] = []
+    worker.session.run = lambda names, feeds: fed.append(float(feeds["x"][0])) or [feeds["x"] * 2]
+    for _ in range(2):
+        worker.block({"seconds": 0, "processor": False})
+        assert len(fed) == LEAST_RUNS
+        assert fed == [0, 1, 2]
+        fed.clear()
+    worker.outputs({"to": str(tmp_path / "out")})
+    assert [output.tolist() for output in pickle.loads((tmp_path / "out").read_bytes())] == [[0], [2], [4]]
 
 
 def test_a_block_leaves_its_warm_up_out(
