@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sardonyx.gateway.gateway import Gateway
+from sardonyx.protocol.errors import ServeError
 from sardonyx.serve.options import Tls
 from tests.gateway.certificates import Authority
 from tests.gateway.running import client_of, running
@@ -62,6 +63,8 @@ def test_both_protocols_are_encrypted_and_a_new_certificate_is_taken(
             assert client.models() == []
         with client_of(gateway, retries=0) as stranger:
             assert not stranger.live()
+            with pytest.raises(ServeError, match="SSL_CERT_FILE names"):
+                stranger.models()
         assert live(gateway, authority)
         before = serial(gateway, authority)
         authority.issue("server")

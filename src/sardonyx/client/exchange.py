@@ -102,7 +102,10 @@ def retry_pause_s(
 def unreachable(url: httpx.URL, failure: httpx.HTTPError | None) -> ServeError:
     """The error of a request without an answer."""
     code = Code.DEADLINE if isinstance(failure, httpx.TimeoutException) else Code.UNAVAILABLE
-    return ServeError(code, f"{url} does not answer: {failure or type(failure).__name__}")
+    words = str(failure or type(failure).__name__)
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        words += "; SSL_CERT_FILE names a file of the authorities that are trusted"
+    return ServeError(code, f"{url} does not answer: {words}")
 
 
 def _refusal(answer: httpx.Response) -> ServeError:

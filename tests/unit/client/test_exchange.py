@@ -102,6 +102,7 @@ def test_no_answer() -> None:
     assert error.code is Code.UNAVAILABLE
     assert "http://x does not answer" in error.message
     assert "NoneType" in unreachable(url, None).message
+    assert "SSL_CERT_FILE" not in error.message
 
 
 def test_authorities_are_read_once_and_asked_of_every_server() -> None:
