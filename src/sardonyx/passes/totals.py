@@ -2,18 +2,21 @@
 
 A reduction with a single result has no points that threads could share. Its last axes are reduced first,
 which leaves as many points as the axes before them have. The order of a sum depends on sizes alone. Both ends
-of a range are found by one kernel, row by row: a large tensor comes from memory once.
+of a range are found by one kernel, row by row: a large tensor comes from memory once, if it is there.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import ASSUMED, Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value, make
+from sardonyx.ir.value import Value, const, make
 
 _REDUCTIONS = ("sum", "rmax", "rmin")
 _ENDS = {"rmax": 1.0, "rmin": -1.0}
@@ -57,10 +60,31 @@ class _Rewrite:
         at = axes[0]
         outer = x.shape[:at]
         if (x.id, axes) not in self.first:
-            self.first[x.id, axes] = make("ends", (x,), {"axis": at}, x.dtype, (*outer, 2))
+            self.first[x.id, axes] = _of_both_signs(x, axes) if _is_made_anew(x) else _ends(x, at)
         both = self.first[x.id, axes]
         one = both.slice((*(0,) * at, list(_ENDS).index(prim)), (*outer, 1))
         return one.reshape((*outer, *(1,) * (x.rank - at)))
+
+
+def _ends(x: Value, at: int) -> Value:
+    """Both ends of what is in memory, over an axis and all behind it."""
+    return make("ends", (x,), {"axis": at}, x.dtype, (*x.shape[:at], 2))
+
+
+def _of_both_signs(x: Value, axes: tuple[int, ...]) -> Value:
+    """The same of what is computed where it is read."""
+    at = axes[0]
+    signs = np.array(list(_ENDS.values()), x.dtype.numpy)
+    both = x.reshape((*x.shape[:at], 1, *x.shape[at:])) * const(signs.reshape(-1, *(1,) * (x.rank - at)))
+    return both.reduce("rmax", [a + 1 for a in axes]).reshape((*x.shape[:at], 2))
+
+
+def _is_made_anew(x: Value) -> bool:
+    """Whether each reader computes x for itself: of an input, or of what is smaller."""
+    while x.kind == "view" and x.args:
+        x = x.args[0]
+    large = (a for a in x.args if a.kind != "source" and dims.equal(a.size, x.size) is True)
+    return x.kind == "map" and not any(large)
 
 
 def _first_axes(shape: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple[int, ...]:

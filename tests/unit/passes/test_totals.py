@@ -98,3 +98,23 @@ def test_a_number_that_is_none_is_found(rng: np.random.Generator) -> None:
     x[77, 5] = np.nan
     (found,) = program(model(text), threads=2).run((x,), (0,))
     assert np.isnan(found)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "stored"),
+    [
+        ("t = Add(x, y)", False),
+        ("e = Exp(x) t = Add(e, y)", False),
+        ("t = Mul(w, c)", False),
+        ("e = Exp(w) t = Mul(e, c)", True),
+        ("t = MatMul(w, v)", True),
+    ],
+)
+def test_what_is_computed_where_it_is_read_need_not_be_stored(nodes: str, stored: bool) -> None:
+    inputs = "float[N,1,512] x, float[1,M,512] y, float[N,M,512] w"
+    outputs = "uint8[N,M,512] q, float s, uint8 z"
+    text = f"g ({inputs}) => ({outputs}) {{ {nodes} q, s, z = DynamicQuantizeLinear(t) }}"
+    graph = parse(text, c=np.array(3, np.float32), v=np.ones((512, 512), np.float32))
+    found = prims(totals(graph, GOAL))
+    assert ("ends" in found) == stored
+    assert "rmin" not in found
