@@ -6,6 +6,7 @@ Knows sizes, words and addresses; must not know what a run is fed or in which or
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -154,6 +155,7 @@ class Bound:
         for _, _, shape, dtype, _ in self.outputs:
             if min(shape, default=0) < 0:
                 raise ShapeError(f"the sizes of this call contradict each other: a result of {list(shape)}")
+            _check_held(shape, dtype)
             needed += math.prod(shape) * dtype.itemsize
         allocate.ask(needed)
 
@@ -189,6 +191,7 @@ def resolve(known: Words, view: View, storages: Sequence[StorageSpec]) -> Resolv
         return Resolved("whole", spec.number)
     dtype = dt.by_name(view.dtype)
     shape = tuple(known[list(view.shape)].tolist())
+    _check_held(shape, dtype.numpy)
     strides = tuple((known[list(view.strides)] * dtype.size_bytes).tolist())
     offset = int(known[view.offset]) * dtype.size_bytes
     return Resolved(spec.kind, spec.number, view.storage, spec.segment, dtype.numpy, shape, strides, offset)
@@ -199,6 +202,12 @@ def _product(a: Words, b: Words) -> Words:
     if np.abs(a * b.astype(np.float64)).max(initial=0) >= _LARGEST:
         raise ShapeError("the sizes of this call are too large for any memory")
     return a * b
+
+
+def _check_held(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise ShapeError for sizes that no array without elements has; it takes no memory to ask for."""
+    if 0 in shape and math.prod(size or 1 for size in shape) * dtype.itemsize > sys.maxsize:
+        raise ShapeError("the sizes of this call are too large for any memory")
 
 
 def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:

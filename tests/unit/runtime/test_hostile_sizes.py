@@ -41,8 +41,27 @@ CASES = (
         (
             too_much(s=ints(BIG)),
             *(impossible(s=ints(-1, 3)), impossible(s=ints(-1, 0)), impossible(s=ints(0, -3))),
-            impossible(s=ints(2**31, 2**31, 2**31)),
+            *(impossible(s=ints(2**31, 2**31, 2**31)), impossible(s=ints(0, BIG, BIG))),
         ),
+    ),
+    Case(
+        "Reshape of nothing",
+        "(float[0, 2] x, int64[R] s) => (float y) { y = Reshape<allowzero = 1>(x, s) }",
+        {"x": floats(0, 2), "s": ints(4, 0, 3)},
+        (impossible(s=ints(0, FAR)), impossible(s=ints(FAR, 0, 4)), impossible(s=ints(0, BIG, BIG))),
+    ),
+    Case(
+        "Gather of nothing",
+        "(float[N, M] x, int64[A, B] i) => (float y) { y = Gather(x, i) }",
+        {"x": floats(0, 3), "i": np.empty((2, 0), np.int64)},
+        (impossible(x=np.empty((0, BIG), np.float32), i=np.empty((BIG, 0), np.int64)),),
+    ),
+    Case(
+        "a sequence of nothing",
+        "(float[0, 2] x, int64[R] s) => (float y) { r = Reshape<allowzero = 1>(x, s) "
+        "q = SequenceConstruct(r, r) y = ConcatFromSequence<axis = 0>(q) }",
+        {"x": floats(0, 2), "s": ints(4, 0, 3)},
+        (impossible(s=ints(0, BIG, BIG)),),
     ),
     Case(
         "Expand",
