@@ -56,6 +56,7 @@ def mixed(quick: int, slow: int) -> Counts:
         (0, 61, counts(60, refused=40), counts(900, refused=100), Move.BACK),
         (0, 61, counts(60, refused=4), counts(1000, refused=40), Move.WAIT),
         (0, 61, counts(1000, refused=9), counts(1000), Move.STEP),
+        (0, 5, counts(60, refused=4, seconds=0.1), counts(1000, refused=40), Move.BACK),
         (0, 61, counts(900, refused=0), counts(900, refused=100), Move.STEP),
     ],
 )

@@ -60,16 +60,15 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
             f"{canary.errors} of {canary.requests} requests failed, "
             f"{_percent(canary.error_rate)}; {_percent(plan.max_error_rate)} are allowed",
         )
+    is_doubtful = False
     if min(canary.asked, others.asked) >= plan.min_requests:
-        more = canary.refusal_rate - others.refusal_rate
-        if more > plan.max_error_rate and not _alike(canary, others):
+        is_doubtful = canary.refusal_rate - others.refusal_rate > plan.max_error_rate
+        if is_doubtful and not _alike(canary, others):
             return Verdict(
                 Move.BACK,
                 f"it refused {canary.refused} of {canary.asked} requests, {_percent(canary.refusal_rate)}; "
                 f"the others {_percent(others.refusal_rate)}",
             )
-        if more > plan.max_error_rate:
-            return Verdict(Move.WAIT)
     if enough and others.requests >= plan.min_requests:
         mine, theirs = canary.quantile(plan.quantile), others.quantile(plan.quantile)
         allowed = plan.max_latency_ratio * theirs
@@ -79,9 +78,8 @@ def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: 
                 f"the {_percent(plan.quantile)} quantile of its latency is {mine * 1e3:.3g} ms, "
                 f"{mine / theirs:.2f} times that of the others; {plan.max_latency_ratio:g} are allowed",
             )
-        if mine > allowed:
-            return Verdict(Move.WAIT)
-    if not enough or held_s < plan.interval_s:
+        is_doubtful |= mine > allowed
+    if is_doubtful or not enough or held_s < plan.interval_s:
         return Verdict(Move.WAIT)
     if step + 1 < len(plan.steps):
         return Verdict(Move.STEP)
