@@ -21,9 +21,10 @@ class Word(IntEnum):
     COUNT, i32, are the entries of each leaf, TARGET (i32) and WEIGHT those of an entry; or all leaves have an
     entry for each target from FIRST on, and WEIGHT is [leaves, width]. HEADS, TESTS and LEAVES are the small
     trees of `Bits`, each of OUTPUTS targets, for LEAST_ROWS rows or more. NAMED, u8, tells which targets
-    there are entries for, where that goes by the forest alone. ASKED, i32, PIVOTS, LIMITS, STEPS and SLOTS,
-    i64, are what `Ordinals` calls so, of SEARCHES searches with SEARCH_LIMITS thresholds each; then BASES are
-    the first leaf of each tree, and there are no clusters. Results: TOTAL and TOUCHED (or 0) [ROWS, TARGETS].
+    there are entries for, where that goes by the forest alone. ASKED, i32, PIVOTS, LIMITS, STEPS, SLOTS, i64,
+    NODES and BEGINS, i64, are what `Ordinals` calls so, of SEARCHES searches with SEARCH_LIMITS thresholds
+    each; then BASES are the first leaf of each tree, and there are no clusters. Results: TOTAL and TOUCHED
+    (or 0) [ROWS, TARGETS].
     """
 
     X = 0
@@ -53,6 +54,8 @@ class Word(IntEnum):
     SEARCH_LIMITS = auto()
     STEPS = auto()
     SLOTS = auto()
+    NODES = auto()
+    BEGINS = auto()
     TOTAL = auto()
     TOUCHED = auto()
     WORDS = auto()
@@ -79,7 +82,8 @@ class Forest:
     Features of a row fill `registers` vectors, or 0. `width` is the number of weights of every leaf where all
     are for the same targets, else 0. `bits` is the size of masks of leaves where all trees are small, else 0.
     `ordinals` are the bytes of a table of ordinals, `abreast` the vectors of trees side by side; where there
-    are none, rows walk through clusters as `layout` has them.
+    are none, rows walk through clusters as `layout` has them. With `blocks` many rows are asked by ordinals
+    too; `leaves` are then those that stay in registers, those of any tree, or 0 where these do not.
     """
 
     dtype: DType
@@ -93,6 +97,8 @@ class Forest:
     bits: int = 0
     ordinals: int = 0
     abreast: int = 0
+    blocks: bool = False
+    leaves: int = 0
 
     @property
     def symbol(self) -> str:
@@ -100,6 +106,7 @@ class Forest:
         modes = "".join(map(str, self.modes)) + ("m" if self.missing else "")
         layout = f"{self.layout.exit_bytes}{self.layout.feature_bytes}" if self.layout else "r"
         sizes = f"{layout}_{self.registers}_{self.width}_{self.bits}_{self.ordinals}_{self.abreast}"
+        sizes += f"_b{self.leaves}" if self.blocks else ""
         return f"sdx_trees_{self.dtype.name}_{self.weights.name}_{self.combine}_{modes}_{sizes}"
 
     @property

@@ -62,8 +62,16 @@ class Bits:
 
         Measured: a test takes about 2, with masks of two vectors 3; each output of a tree takes 8.
         """
+        return math.ceil(self._vector_cycles / row_cycles)
+
+    def row_cycles(self, target: Target) -> float:
+        """How many cycles each of many rows takes, about."""
+        return self._vector_cycles / (1.5 * target.lanes)
+
+    @property
+    def _vector_cycles(self) -> float:
         tests = len(self.tests) * (2.2 if self.size == 32 else 3.2)
-        return math.ceil((tests + len(self.heads) * (8 + 8 * self.outputs)) / row_cycles)
+        return tests + len(self.heads) * (8 + 8 * self.outputs)
 
 
 def block_rows(target: Target) -> int:

@@ -19,14 +19,15 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.trees.arguments import TREES, Forest, Word
-from sardonyx.kernels.trees.bits import Bits, bits_of, block_rows
-from sardonyx.kernels.trees.clusters import Clusters, cut
+from sardonyx.kernels.trees.bits import Bits, block_rows
+from sardonyx.kernels.trees.clusters import Clusters
 from sardonyx.kernels.trees.driver import forest_ir
+from sardonyx.kernels.trees.ordinal_blocks import block_bytes
 from sardonyx.kernels.trees.ordinal_rows import ordinal_bytes
-from sardonyx.kernels.trees.ordinals import Ordinals, ordinals_of
+from sardonyx.kernels.trees.ordinals import Ordinals
 from sardonyx.kernels.trees.steps import registers_of
-from sardonyx.kernels.trees.totals import MOST_OUTPUTS
 from sardonyx.kernels.trees.walks import scratch_bytes
+from sardonyx.kernels.trees.ways import Ways, ways_of
 
 _MOST_FEATURES = 1 << 24
 Array = np.ndarray[Any, Any]
@@ -42,35 +43,30 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     targets = root.attrs["targets"]
     _check(tables, targets)
     depths = _depths(tables)
-    bits = bits_of(tables) if target.is_machine and x.dtype is dt.F32 else None
-    row_cycles = _walked_cycles(depths)
-    ordinals = ordinals_of(tables, target) if target.is_machine else None
-    if ordinals and ordinals.row_cycles(target) >= row_cycles:
-        ordinals = None
-    ways = ordinals or cut(tables)
-    first, outputs = _same_targets(tables, ways.leaves)
-    forest = _forest(root, ways, outputs, bits, target)
+    ways = ways_of(tables, depths, x.dtype, target)
+    forest = _forest(root, ways, target)
     source, (total, touched) = places[x.id], group.results
     words: dict[int, Argument] = {
         Word.X: Address.of(source),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
-        Word.MOST_FEATURES: ways.features,
+        Word.MOST_FEATURES: int(tables["feature"][tables["mode"] < LEAF].max(initial=-1)) + 1,
         Word.TREES: len(tables["root"]),
         Word.TARGETS: targets,
-        Word.FIRST: first,
+        Word.FIRST: ways.first,
     }
-    arrays = _weights(tables, ways.leaves, forest, outputs)
-    if isinstance(ways, Ordinals):
-        arrays |= _ordinal_arrays(ways)
-        words[Word.SEARCHES], words[Word.SEARCH_LIMITS] = ways.limits.shape
-    else:
-        arrays |= _clusters_arrays(ways)
-    named = bits.named if bits else np.arange(first, first + outputs)
+    arrays = _weights(tables, ways, forest)
+    if ways.clusters:
+        arrays |= _clusters_arrays(ways.clusters)
+    if ways.ordinals and (forest.ordinals or forest.blocks):
+        arrays |= _ordinal_arrays(ways.ordinals, forest)
+        words[Word.SEARCHES], words[Word.SEARCH_LIMITS] = ways.ordinals.limits.shape
+    bits = ways.bits
+    named = bits.named if bits else np.arange(ways.first, ways.first + ways.outputs)
     if bits:
         arrays |= _bits_arrays(bits)
         words[Word.OUTPUTS] = bits.outputs
-        words[Word.LEAST_ROWS] = bits.least_rows(ordinals.row_cycles(target) if ordinals else row_cycles)
+        words[Word.LEAST_ROWS] = bits.least_rows(ways.row_cycles)
     if len(named):
         arrays[Word.NAMED] = np.isin(np.arange(targets), named).view(np.uint8)
     stored = {word: _stored(array) for word, array in arrays.items()}
@@ -94,40 +90,37 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
 
 
-def _forest(
-    root: Value, ways: Ordinals | Clusters, outputs: int, bits: Bits | None, target: Target
-) -> Forest:
+def _forest(root: Value, ways: Ways, target: Target) -> Forest:
     x, weights = root.args[0], root.args[-1]
+    clusters, ordinals = ways.clusters, ways.ordinals
+    asked = clusters or ordinals
+    assert asked is not None
     forest = Forest(
         x.dtype,
         weights.dtype,
-        ways.modes,
-        ways.missing,
+        asked.modes,
+        asked.missing,
         root.attrs["combine"],
-        width=1 << (outputs - 1).bit_length() if outputs else 0,
-        bits=bits.size if bits else 0,
+        width=ways.width,
+        bits=ways.bits.size if ways.bits else 0,
     )
-    if isinstance(ways, Ordinals):
-        return replace(forest, ordinals=ways.table_bytes(target), abreast=ways.abreast)
-    registers = registers_of(ways.features, target) if x.dtype is dt.F32 else 0
-    return replace(forest, layout=ways.layout, registers=registers)
+    leaves = ways.block_leaves(forest.stored, target)
+    forest = replace(forest, blocks=leaves is not None, leaves=leaves or 0)
+    if clusters:
+        registers = registers_of(clusters.features, target) if x.dtype is dt.F32 else 0
+        return replace(forest, layout=clusters.layout, registers=registers)
+    assert ordinals is not None
+    return replace(forest, ordinals=ordinals.table_bytes(target), abreast=ordinals.abreast)
 
 
-def _walked_cycles(depths: Array) -> float:
-    """How many cycles a row takes that walks through clusters, about, by the longest walk of each tree."""
-    return float((1.8 * depths + 4).sum())
-
-
-def _ordinal_arrays(ordinals: Ordinals) -> dict[Word, Array]:
-    """The constant operands of rows by ordinals."""
-    return {
-        Word.ASKED: ordinals.asked,
-        Word.PIVOTS: ordinals.pivots,
-        Word.LIMITS: ordinals.limits,
-        Word.STEPS: ordinals.steps,
-        Word.SLOTS: ordinals.slots,
-        Word.BASES: ordinals.bases,
-    }
+def _ordinal_arrays(ordinals: Ordinals, forest: Forest) -> dict[Word, Array]:
+    """The constant operands of rows by ordinals, one by one or in blocks."""
+    arrays = {Word.ASKED: ordinals.asked, Word.PIVOTS: ordinals.pivots, Word.LIMITS: ordinals.limits}
+    if forest.blocks:
+        arrays |= {Word.NODES: ordinals.nodes, Word.BEGINS: ordinals.begins}
+    if forest.ordinals:
+        arrays |= {Word.STEPS: ordinals.steps, Word.SLOTS: ordinals.slots, Word.BASES: ordinals.bases}
+    return arrays
 
 
 def _clusters_arrays(clusters: Clusters) -> dict[Word, Array]:
@@ -149,6 +142,8 @@ def _bits_arrays(bits: Bits) -> dict[Word, Array]:
 def _scratch_bytes(forest: Forest, targets: int, features: Dim, target: Target) -> Dim:
     """What rows one by one take, or small trees that are asked by bits: rows by feature, and totals."""
     rest = ordinal_bytes(targets, target) if forest.ordinals else scratch_bytes(forest, targets, target)
+    if forest.blocks:
+        rest = max(rest, block_bytes(forest.width, target))
     return block_rows(target) * (8 * targets + 4 * features) + 64 + rest if forest.bits else rest
 
 
@@ -164,24 +159,13 @@ def _check(tables: Mapping[str, Array], targets: int) -> None:
         raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
-def _same_targets(tables: Mapping[str, Array], leaves: Array) -> tuple[int, int]:
-    """The first target and how many follow, if every leaf has one entry for each of them; else 0 of them."""
-    begin, counts = (tables[side][leaves] for side in ("yes", "no"))
-    outputs = int(counts.max(initial=0))
-    if not 0 < outputs <= MOST_OUTPUTS or counts.min() < outputs:
-        return 0, 0
-    named = tables["target"][begin[:, None] + np.arange(outputs)]
-    first = int(named[0, 0])
-    return (first, outputs) if (named == first + np.arange(outputs)).all() else (0, 0)
-
-
-def _weights(tables: Mapping[str, Array], leaves: Array, forest: Forest, outputs: int) -> dict[Word, Array]:
+def _weights(tables: Mapping[str, Array], ways: Ways, forest: Forest) -> dict[Word, Array]:
     """The weights of leaves, with the targets that they are for where these differ."""
-    begin, counts = (tables[side][leaves] for side in ("yes", "no"))
+    begin, counts = (tables[side][ways.leaves] for side in ("yes", "no"))
     weight = tables["weight"].astype(forest.stored.numpy, copy=False)
     if forest.width:
-        same = np.zeros((len(begin), forest.width), weight.dtype)
-        same[:, :outputs] = weight[begin[:, None] + np.arange(outputs)]
+        same = np.zeros((len(begin) + forest.leaves, forest.width), weight.dtype)
+        same[: len(begin), : ways.outputs] = weight[begin[:, None] + np.arange(ways.outputs)]
         return {Word.WEIGHT: same}
     entries = {Word.START: begin, Word.COUNT: counts, Word.TARGET: tables["target"]}
     return {Word.WEIGHT: weight, **{word: np.asarray(array, np.int32) for word, array in entries.items()}}

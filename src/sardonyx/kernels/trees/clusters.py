@@ -99,18 +99,22 @@ class Clusters:
     leaves: Array
 
 
-def cut(tables: Mapping[str, Array]) -> Clusters:
-    """The clusters of a forest, by the tables of `Forest` in `ops/ml`. Walks end; nodes may be shared."""
+def cut(tables: Mapping[str, Array], order: tuple[Array, Array] | None = None) -> Clusters:
+    """The clusters of a forest, by the tables of `Forest` in `ops/ml`. Walks end; nodes may be shared.
+
+    `order`, if any, are the leaves that trees have by number, and the number of each tree's first one.
+    """
     inner = tables["mode"] < LEAF
     modes = tuple(np.unique(tables["mode"][inner]).tolist())
     missing = bool(tables["missing"][inner].any())
     owner = _owners(tables, inner)
-    node, leaves = np.flatnonzero(owner >= 0), np.flatnonzero(~inner)
+    node = np.flatnonzero(owner >= 0)
+    leaves = order[0] if order else np.flatnonzero(~inner)
     number = np.zeros(len(inner), np.int32)
     number[node] = np.arange(len(node), dtype=np.int32)
     roots = number[tables["root"]]
     number[leaves] = np.arange(len(leaves), dtype=np.int32)
-    first = np.searchsorted(leaves, tables["root"]).astype(np.int32)
+    first = order[1] if order else np.searchsorted(leaves, tables["root"]).astype(np.int32)
     own = np.arange(len(inner), dtype=np.int32)
     sides = [np.where(inner, tables[side], own) for side in ("yes", "no")]
     nodes, exits = _heap(node, sides)

@@ -11,6 +11,7 @@ from sardonyx.kernels.access import Access
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.kernels.trees.arguments import SIZES, Forest, Word
 from sardonyx.kernels.trees.bits import VECTORS, BitRows
+from sardonyx.kernels.trees.ordinal_blocks import OrdinalBlocks, rows_of_block
 from sardonyx.kernels.trees.ordinal_rows import OrdinalRows
 from sardonyx.kernels.trees.walks import Walks
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
@@ -45,21 +46,36 @@ class _Driver:
         bad = f.icmp("sgt", asked, features)
         with f.when(bad):
             f.call("sdx_fail", "void", self.ctx, int_(_BOUNDS), f.sub(asked, int_(1)), features)
-        rows = f.select(bad, int_(0), word[Word.ROWS])
+        rows, first = f.select(bad, int_(0), word[Word.ROWS]), int_(0)
+        if self.forest.blocks:
+            first = self._by_blocks(rows)
+            rows = f.sub(rows, first)
         if self.forest.bits:
             many = f.icmp("sge", rows, word[Word.LEAST_ROWS])
             wide = f.icmp("sgt", rows, int_(self.target.lanes))
-            self._by_bits(f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
-            self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
+            self._by_bits(first, f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
+            self._by_bits(first, f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
         one_by_one = OrdinalRows if self.forest.ordinals else Walks
         rest = one_by_one(f, self.forest, self.target, word, self.scratch)
-        rest.run(*split(f, rows, *self.place), self._write_total)
+        low, high = split(f, rows, *self.place)
+        rest.run(f.add(first, low), f.add(first, high), self._write_total)
         f.ret()
         f.finish()
 
-    def _by_bits(self, rows: V, vectors: int) -> None:
-        """Blocks of so many vectors of rows, by tests of all nodes."""
+    def _by_blocks(self, rows: V) -> V:
+        """Blocks of rows by ordinals, if each thread has one, the last three quarters full; how many rows."""
+        f, size = self.f, rows_of_block(self.target)
+        count = f.binary("udiv", f.add(rows, int_(size // 4)), int_(size))
+        count = f.select(f.icmp("sge", count, self.place[1]), count, int_(0))
+        blocks = OrdinalBlocks(f, self.forest, self.target, self.word, self.scratch)
+        with f.loop(*split(f, count, *self.place)) as block:
+            first = f.mul(block.index, int_(size))
+            blocks.run(first, f.smin(f.sub(rows, first), int_(size)), self._write_total)
+        return f.smin(rows, f.mul(count, int_(size)))
+
+    def _by_bits(self, first: V, rows: V, vectors: int) -> None:
+        """Blocks of so many vectors of rows from one on, by tests of all nodes."""
         f, word, forest, size = self.f, self.word, self.forest, vectors * self.target.lanes
         tables = word[Word.HEADS], word[Word.TESTS], word[Word.LEAVES]
         kind = forest.bits, forest.modes[0] if forest.modes else 0, forest.combine
@@ -68,6 +84,7 @@ class _Driver:
         with f.loop(*split(f, ceil_div(f, rows, int_(size)), *self.place)) as block:
             row = f.mul(block.index, int_(size))
             count = f.smin(f.sub(rows, row), int_(size))
+            row = f.add(first, row)
             self._finish_bits(row, count, bits.run((row, count), word[Word.X], sizes), size)
 
     def _finish_bits(self, row: V, count: V, total: V, size: int) -> None:

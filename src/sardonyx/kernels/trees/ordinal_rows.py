@@ -9,15 +9,12 @@ from collections.abc import Callable
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.trees.arguments import Forest, Word
-from sardonyx.kernels.trees.ordinals import ABREAST, SEARCHED
+from sardonyx.kernels.trees.ordinals import ABREAST
+from sardonyx.kernels.trees.searches import Searches
 from sardonyx.kernels.trees.totals import Totals, Words, totals_bytes
 from sardonyx.llvm.byte_table import MOST, ByteTable
-from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
-
-_PASSES = ("ogt", "oge", "olt", "ole")
-"""What numbers do that a node of each mode says no to."""
 
 
 def ordinal_bytes(targets: int, target: Target) -> int:
@@ -34,6 +31,7 @@ class OrdinalRows:
         self.trees = forest.abreast * self.lanes
         self.bytes = vector_of("i8", self.lanes)
         self.ordinals = scratch
+        self.searches = Searches(f, forest, word)
         self.reached = f.gep(scratch, int_(MOST), "i8")
         self.totals = Totals(f, forest, target, word, f.gep(self.reached, int_(self.trees), "i8"), 1)
 
@@ -42,7 +40,7 @@ class OrdinalRows:
         f, word = self.f, self.word
         with f.loop(low, high) as row:
             self.totals.clear(int_(1))
-            self._order(row.index)
+            self.searches.write(row.index, self.ordinals, 1)
             table = ByteTable(f, self.target, self.ordinals, self.forest.ordinals)
             start = [int_(0), word[Word.STEPS]]
             with f.loop(int_(0), word[Word.TREES], self.trees, start) as tree:
@@ -53,32 +51,6 @@ class OrdinalRows:
                 after = f.gep(steps, f.mul(slots, int_(3 * self.trees)), "i8")
                 tree.next(f.add(block, int_(1)), after)
             self.totals.write(row.index, int_(1), write)
-
-    def _order(self, row: V) -> None:
-        """Write the ordinals of a row."""
-        f, word, real = self.f, self.word, memory_type(self.forest.dtype)
-        features = f.gep(word[Word.X], f.mul(row, word[Word.FEATURES]), real)
-        with f.loop(int_(0), word[Word.SEARCHES]) as search:
-            asked = f.convert("zext", f.load(f.gep(word[Word.ASKED], search.index, "i32"), "i32"), "i64")
-            x = f.load(f.gep(features, asked, real), real)
-            pivots = f.gep(word[Word.PIVOTS], f.mul(search.index, int_(SEARCHED)), real)
-            passed = f.mul(self._passed(x, pivots), int_(SEARCHED))
-            limits = f.gep(word[Word.LIMITS], f.mul(search.index, word[Word.SEARCH_LIMITS]), real)
-            ordinal = f.add(passed, self._passed(x, f.gep(limits, passed, real)))
-            ordinal = f.convert("trunc", ordinal, "i8")
-            unknown = f.convert("sext", f.fcmp("uno", x, x), "i8")
-            f.store(f.binary("or", ordinal, unknown), f.gep(self.ordinals, search.index, "i8"))
-            if self.forest.missing:
-                behind = f.gep(self.ordinals, word[Word.SEARCHES], "i8")
-                f.store(ordinal, f.gep(behind, search.index, "i8"))
-
-    def _passed(self, x: V, limits: V) -> V:
-        """How many of some thresholds a number passes."""
-        f = self.f
-        many = f.splat(x, SEARCHED)
-        passes = f.fcmp(_PASSES[self.forest.modes[0]], many, f.load(limits, many.type))
-        bits = f.convert("zext", f.bitcast(passes, f"i{SEARCHED}"), "i64")
-        return f.call("llvm.ctpop.i64", "i64", bits)
 
     def _walk(self, table: ByteTable, steps: V, slots: V) -> None:
         """Write which leaf a row reaches in each tree of a block."""

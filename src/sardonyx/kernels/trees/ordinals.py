@@ -8,6 +8,7 @@ side. Decides which forests are asked so, and how their tables lie in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
-from sardonyx.kernels.trees.numbered import Numbered, numbered
+from sardonyx.kernels.trees.numbered import numbered
 from sardonyx.llvm.byte_table import MOST, reach_of
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +29,8 @@ SEARCHED = 16
 """Thresholds that are compared at once; an ordinal is found by two such comparisons."""
 ABREAST = (1, 2, 4)
 """Vectors of trees side by side."""
+_WIDE = 64
+"""Bytes of the longest vectors, which compare in one instruction."""
 _ORDERED = 4
 """The modes below ask whether a feature is on one side of a threshold."""
 
@@ -41,6 +44,7 @@ class Ordinals:
     Where `missing`, a second ordinal of all searches lies behind the first ones, that no NaN passes.
     `steps` [slots, abreast, 3, bytes of a vector] are for each node the place of an ordinal, the least one
     that means no, and the first leaf of its yes side; `slots` are those of each block of trees.
+    `nodes` [nodes, 3] has the same tree by tree, those of each from its one of `begins` on.
     `leaves` are the nodes that are leaves, by number, those of each tree from its one of `bases` on.
     """
 
@@ -51,13 +55,10 @@ class Ordinals:
     limits: Array
     steps: Array
     slots: Array
+    nodes: Array
+    begins: Array
     leaves: Array
     bases: Array
-
-    @property
-    def features(self) -> int:
-        """How many features there must be."""
-        return int(self.asked.max()) + 1
 
     @property
     def places(self) -> int:
@@ -74,10 +75,24 @@ class Ordinals:
         """Vectors of trees side by side."""
         return int(self.steps.shape[1])
 
+    @property
+    def most_leaves(self) -> int:
+        """Most leaves of a tree."""
+        return int(np.diff(self.begins).max()) + 1
+
     def row_cycles(self, target: Target) -> float:
-        """How many cycles a row takes, about, but for the weights of leaves."""
+        """How many cycles a row takes, about; infinitely many where no table has room for its ordinals."""
+        if self.places > 4 * reach_of(target):
+            return math.inf
         steps = _step_cycles(self.slots, self.abreast, self.places, target)
         return 100 + 5 * len(self.asked) + steps + 2 * len(self.bases)
+
+    def block_row_cycles(self, picked: bool, outputs: int, target: Target) -> float:
+        """How many cycles each row of a block takes, about; `picked` leaves stay in registers."""
+        lanes = 4 * target.lanes
+        node = (1.6 if lanes == _WIDE else 2.7) / lanes
+        leaves = 0.7 if picked else 1.3 * outputs
+        return 7 * len(self.asked) + node * len(self.nodes) + leaves * len(self.bases)
 
 
 def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
@@ -102,16 +117,23 @@ def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
     mode, is_missing = int(modes[0]), tables["missing"][node]
     place, least, limits, asked = _searched(tables["feature"][node], tables["threshold"][node], mode)
     missing = bool(is_missing.any())
-    if len(asked) * (2 if missing else 1) > min(MOST, 4 * reach):
+    if len(asked) * (2 if missing else 1) > MOST:
         return None
     place = place + len(asked) * is_missing
     counts = nodes.counts[tables["root"]]
-    steps, slots = _steps((tree, node), nodes, tables, (place, least), target)
+    first = nodes.first[node]
+    number = first + nodes.counts[tables["yes"][node]]
+    asks = np.stack([place, least, first], 1).astype(np.uint8)
+    steps, slots = _steps((tree, number), asks, counts - 1, target)
+    order = np.lexsort((number, tree))
+    begins = np.append(0, np.cumsum(counts - 1))
     pivots = limits.reshape(len(limits), -1, SEARCHED)[:, :, -1]
     ends = np.full((len(limits), SEARCHED), np.nan, limits.dtype)
     ends[:, : pivots.shape[1]] = pivots
     bases = (np.cumsum(counts) - counts).astype(np.int32)
-    return Ordinals((mode,), missing, asked, ends, limits, steps, slots, nodes.node[leaf], bases)
+    return Ordinals(
+        (mode,), missing, asked, ends, limits, steps, slots, asks[order], begins, nodes.node[leaf], bases
+    )
 
 
 def _searched(feature: Array, threshold: Array, mode: int) -> tuple[Array, Array, Array, Array]:
@@ -136,26 +158,19 @@ def _searched(feature: Array, threshold: Array, mode: int) -> tuple[Array, Array
     return place, least, limits, asked
 
 
-def _steps(
-    where: tuple[Array, Array],
-    nodes: Numbered,
-    tables: Mapping[str, Array],
-    asks: tuple[Array, Array],
-    target: Target,
-) -> tuple[Array, Array]:
-    """The steps of all blocks of trees, and how many each block has."""
-    tree, node = where
-    lanes, sizes = 4 * target.lanes, nodes.counts[tables["root"]] - 1
-    places = int(asks[0].max()) + 1
+def _steps(where: tuple[Array, Array], asks: Array, sizes: Array, target: Target) -> tuple[Array, Array]:
+    """The steps of all blocks of trees, and how many each block has.
+
+    `where` are trees and numbers of the nodes that ask `asks`, `sizes` how many nodes trees have.
+    """
+    tree, number = where
+    lanes, places = 4 * target.lanes, int(asks[:, 0].max()) + 1
     slots = {abreast: _slots(sizes, abreast * lanes) for abreast in ABREAST}
     abreast = min(ABREAST, key=lambda n: _step_cycles(slots[n], n, places, target))
     begin = np.cumsum(slots[abreast]) - slots[abreast]
     steps = np.zeros((int(slots[abreast].sum()), abreast, 3, lanes), np.uint8)
     steps[:, :, 2] = MOST_LEAVES
-    number = nodes.first[node] + nodes.counts[tables["yes"][node]]
-    slot = begin[tree // (abreast * lanes)] + number - 1
-    for column, values in enumerate((*asks, nodes.first[node])):
-        steps[slot, tree // lanes % abreast, column, tree % lanes] = values
+    steps[begin[tree // (abreast * lanes)] + number - 1, tree // lanes % abreast, :, tree % lanes] = asks
     return steps, slots[abreast]
 
 

@@ -20,8 +20,8 @@ from tests.unit.kernels.compiled import Array
 from tests.unit.kernels.trees.test_trees import TARGETS, check, grown, rows_of
 
 
-def goes_by_ordinals(x: Array, forest: list[Array]) -> bool:
-    """Whether this machine asks a forest so, as the name of its kernel says."""
+def kernel_of(x: Array, forest: list[Array]) -> str:
+    """The name of the kernel that this machine asks a forest by."""
 
     def build(*given: Value) -> Sequence[Value]:
         shape = (given[0].shape[0], 3)
@@ -29,7 +29,12 @@ def goes_by_ordinals(x: Array, forest: list[Array]) -> bool:
         return many("trees", given, {"targets": 3, "combine": "sum"}, [(kind, shape), (dt.BOOL, shape)])
 
     (call,) = calls_of(trees_calls, build, [x, *forest], range(1, 10))
-    return "_r_" in call.symbol
+    return call.symbol
+
+
+def goes_by_ordinals(x: Array, forest: list[Array]) -> bool:
+    """Whether rows go by ordinals one by one, as the name of the kernel says."""
+    return "_r_" in kernel_of(x, forest)
 
 
 @TARGETS

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sardonyx.base.dataclass import replace
+from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.kernels.trees.ordinals import MOST_LEAVES, ORDINALS, SEARCHED, Ordinals, ordinals_of
 from sardonyx.targets.x86_64 import isa
@@ -46,12 +47,25 @@ def reached(ordinals: Ordinals, x: Array) -> Array:
     return ordinals.leaves[np.concatenate(leaves)[: len(ordinals.bases)] + ordinals.bases]
 
 
+def reached_by_nodes(ordinals: Ordinals, x: Array) -> Array:
+    """The same by the nodes of one tree after the other, as blocks of rows ask them."""
+    row, leaves = ordinals_of_row(ordinals, x), []
+    for tree, low in enumerate(ordinals.begins[:-1]):
+        walk = 0
+        for number, at in enumerate(range(low, ordinals.begins[tree + 1])):
+            place, least, first = ordinals.nodes[at]
+            walk = number + 1 if row[place] >= least and walk >= first else walk
+        leaves.append(low + tree + walk)
+    return ordinals.leaves[leaves]
+
+
 def checked(forest: dict[str, Array], rows: Array) -> Ordinals:
     ordinals = ordinals_of(forest, WIDE)
     assert ordinals is not None
     for x in rows:
         expected = [walked(forest, int(root), x) for root in forest["root"]]
         assert reached(ordinals, x).tolist() == expected
+        assert reached_by_nodes(ordinals, x).tolist() == expected
     return ordinals
 
 
@@ -85,7 +99,6 @@ def chain(leaves: int, on: str = "yes") -> dict[str, Array]:
 @pytest.mark.parametrize(("trees", "depth"), [(1, 1), (70, 4), (300, 3), (9, 7)])
 def test_steps_end_where_walks_do(trees: int, depth: int, missing: bool, mode: int) -> None:
     ordinals = checked(tables(trees, depth, modes=(mode,), missing=missing), rows_of(5))
-    assert ordinals.features == 5 or trees == 1
     assert ordinals.missing == missing or trees == 1
 
 
@@ -120,13 +133,16 @@ def test_thresholds_that_are_not_finite() -> None:
 
 
 def test_features_that_a_table_has_room_for() -> None:
-    def of(features: int, target: Any, **options: Any) -> Ordinals | None:
-        return ordinals_of(tables(300, 3, features=features, **options), target)
+    def has_room(features: int, target: Target, **options: Any) -> bool:
+        found = ordinals_of(tables(300, 3, features=features, **options), target)
+        assert found is not None
+        return np.isfinite(found.row_cycles(target))
 
-    assert of(64, V3) and of(64, V4) and of(128, WIDE)
-    assert of(60, WIDE, missing=True)
-    assert not of(70, V3) and not of(70, V4) and not of(140, WIDE)
-    assert not of(70, WIDE, missing=True)
+    assert has_room(64, V3) and has_room(64, V4) and has_room(128, WIDE)
+    assert has_room(60, WIDE, missing=True)
+    assert not has_room(70, V3) and not has_room(70, V4)
+    assert ordinals_of(tables(300, 3, features=140), WIDE) is None
+    assert ordinals_of(tables(300, 3, features=70, missing=True), WIDE) is None
 
 
 def test_forests_that_are_walked() -> None:
@@ -147,3 +163,6 @@ def test_more_trees_take_longer() -> None:
     assert few is not None and many is not None
     assert few.row_cycles(WIDE) < many.row_cycles(WIDE)
     assert (few.abreast, many.abreast) == (1, 4)
+    assert few.block_row_cycles(True, 1, WIDE) < many.block_row_cycles(True, 1, WIDE)
+    assert many.block_row_cycles(True, 1, WIDE) < many.block_row_cycles(False, 1, WIDE)
+    assert many.most_leaves == 16
