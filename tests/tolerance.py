@@ -40,7 +40,7 @@ LEAST = {
 }
 REAL_MODEL_BOUND = 1e-4
 # Of a convolution by transforms, by the points of a tile: rms of the errors, as a part of that of the result.
-TRANSFORMED_BOUNDS = {6: 1e-6, 8: 2e-6, 16: 1e-6, 36: 3e-6}
+TRANSFORMED_BOUNDS = {6: 1e-6, 8: 2e-6, 16: 1e-6, 25: 1e-6, 36: 3e-6, 81: 2e-6}
 # Of a product by Strassen's algorithm, once or twice, of each row: rms of the errors, as a part of its own.
 SEVEN_BOUNDS = {1: 3e-6, 2: 1e-5}
 # Of a product with weights of 24 bits: the same, of the whole result.

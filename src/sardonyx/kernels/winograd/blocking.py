@@ -97,11 +97,13 @@ def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blockin
         return _of_digits(channels, outputs, scheme, MatrixShape(scheme.tile), point_pitch, goal)
     tile_pitch = _odd_lines(points * point_pitch)
     traffic = Traffic(points * channels * outputs * number, tile_pitch, goal.target.l2_bytes)
-    choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
+    fewest = 1 if scheme.step > 1 else 2
+    choices = [n for k in (fewest, 2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
     tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
     panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
     tile_bytes = tile_pitch + panels * product_tile_bytes(points, shape)
-    return Blocking(tiles, panels, point_pitch, tile_pitch, patch_bytes(shape) + tiles * tile_bytes, traffic)
+    used = patch_bytes(shape, scheme) + tiles * tile_bytes
+    return Blocking(tiles, panels, point_pitch, tile_pitch, used, traffic)
 
 
 def few_tiles(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> int:
@@ -130,7 +132,7 @@ def _of_digits(
     panels = -(-outputs // shape.columns)
     traffic = Traffic(weight_bytes, points * row + products, goal.target.l2_bytes, panels)
     tiles = _CUT_TILES[bisect_left((goal.target.l2_bytes // 2, goal.target.l2_bytes), weight_bytes)]
-    floats = patch_bytes(shape) + points * (point_pitch + _LINE)
+    floats = patch_bytes(shape, scheme) + points * (point_pitch + _LINE)
     rest = matrix.tile.rows * products + SUM_BYTES
     return Blocking(tiles, 1, point_pitch, row, floats + tiles * traffic.input_bytes + rest, traffic)
 
@@ -146,9 +148,9 @@ def product_tile_bytes(points: int, shape: TileShape) -> int:
     return _odd_lines(points * shape.panel_row_bytes)
 
 
-def patch_bytes(shape: TileShape) -> int:
-    """A patch of 6 x 6 points and LINE_TILES tiles of 4 x 4 pixels, a block of channels each."""
-    return shape.element * shape.block * (6 * 6 + LINE_TILES * 4 * 4)
+def patch_bytes(shape: TileShape, scheme: Scheme) -> int:
+    """A patch of points, and LINE_TILES tiles of 4 x 4 pixels, a block of channels each."""
+    return shape.element * shape.block * (max(6 * 6, scheme.points) + LINE_TILES * 4 * 4)
 
 
 def _odd_lines(size_bytes: int) -> int:

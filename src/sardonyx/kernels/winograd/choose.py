@@ -27,7 +27,15 @@ from sardonyx.kernels.digits.numbers import filters_have_digits
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
 from sardonyx.kernels.winograd.blocking import blocking, packed_sizes
-from sardonyx.kernels.winograd.scheme import FIVES, LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
+from sardonyx.kernels.winograd.scheme import (
+    FIVES,
+    LARGEST_SAMPLE,
+    ROWS,
+    SQUARES,
+    STEPPED,
+    WHOLE_SQUARES,
+    Scheme,
+)
 
 DIRECT = None
 """The choice of direct sums."""
@@ -201,15 +209,18 @@ def _fits(anchor: Value, goal: Goal) -> bool:
     at = anchor.attrs
     if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None or not w.data.size:
         return False
-    if at["strides"] != (1, 1):
+    is_stepped = at["strides"] == (2, 2)
+    if is_stepped and (at["dilations"] != (1, 1) or tuple(w.shape[2:]) != (3, 3)):
+        return False
+    if not is_stepped and at["strides"] != (1, 1):
         return False
     if at["group"] > 1 and not _has_whole_groups(anchor, shape):
         return False
-    is_rare = at["group"] > 1 or tuple(w.shape[2:]) == FIVES[0].taps
+    is_rare = is_stepped or at["group"] > 1 or tuple(w.shape[2:]) == FIVES[0].taps
     if is_rare and any(goal.find_matrix(operand) for operand in ("f32", "fixed24")):
         return False
     if x.dtype in WHOLE_SQUARES:
-        return int(at["group"]) == 1
+        return int(at["group"]) == 1 and not is_stepped
     return anchor.dtype is dt.F32 and x.dtype is dt.F32 and goal.policy.may_transform
 
 
@@ -229,6 +240,8 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
     if whole := WHOLE_SQUARES.get(x.dtype):
         assert w.data is not None
         return tuple(scheme for scheme in whole.values() if is_square and is_exact(scheme, w.data))
+    if anchor.attrs["strides"] == (2, 2):
+        return STEPPED
     if is_square:
         return tuple(SQUARES.values())
     if (lines, pixels) == (5, 5):

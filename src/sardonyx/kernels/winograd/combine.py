@@ -97,8 +97,12 @@ def combined_at(f: Function, rows: Sequence[Row], addresses: Sequence[V], read: 
 
 
 def half_fits(shape: TileShape, matrix: Matrix, columns: int) -> bool:
-    """Whether registers hold the products of half the rows with so many columns, and a column of values."""
-    return (len(matrix) // 2 + 1) * columns <= shape.max_rows * shape.vectors
+    """Whether registers hold the products of half the rows with so many columns, and a column of values.
+
+    A quarter of them is left for what these are made of: a tile has its sums, a vector of B and a broadcast.
+    """
+    registers = (shape.max_rows + 1) * shape.vectors + 2
+    return 4 * (len(matrix) // 2 + 1) * columns <= 3 * registers
 
 
 def divided(f: Function, value: V, divisor: int) -> V:

@@ -21,7 +21,9 @@ def _with_opposites(*points: Fraction) -> tuple[Fraction, ...]:
 
 POINTS: dict[int, tuple[Fraction, ...]] = {
     1: (),
+    3: (Fraction(0), Fraction(1)),
     4: _with_opposites(Fraction(1)),
+    5: (*_with_opposites(Fraction(3, 4)), Fraction(3, 2)),
     6: _with_opposites(Fraction(3, 4), Fraction(3, 2)),
     8: _with_opposites(Fraction(1), Fraction(2), Fraction(1, 2)),
 }
@@ -79,6 +81,29 @@ def transforms(outputs: int, taps: int) -> Transforms:
     weights = [[p**k / scale for k in range(taps)] for p, scale in zip(points, scales, strict=True)]
     result = [[*(p**i for p in points), Fraction(i == outputs - 1)] for i in range(outputs)]
     return Transforms(_data(points), _matrix([*weights, _last(taps)]), _matrix(result))
+
+
+@cache
+def stepped_transforms(outputs: int, taps: int) -> Transforms:
+    """Those of results two inputs apart: y[i] = sum over k of w[k] x[2 i + k], of three taps.
+
+    The outer taps read the even inputs, as a window of two does; the one between multiplies the odd ones.
+    """
+    assert taps == 3, "one tap reads odd inputs"
+    of_even = transforms(outputs, 2)
+    data = [_apart(row) for row in of_even.data]
+    weights = [_apart(row) for row in of_even.weights]
+    odd = [[Fraction(n == 2 * i + 1) for n in range(2 * outputs + 1)] for i in range(outputs)]
+    between = [[Fraction(n == 1) for n in range(taps)]] * outputs
+    result = [[*row, *(Fraction(n == i) for n in range(outputs))] for i, row in enumerate(of_even.result)]
+    return Transforms(_matrix([*data, *odd]), _matrix([*weights, *between]), _matrix(result))
+
+
+def _apart(row: Sequence[Fraction]) -> list[Fraction]:
+    """Numbers with zeros between them."""
+    spread = [Fraction(0)] * (2 * len(row) - 1)
+    spread[::2] = row
+    return spread
 
 
 @cache

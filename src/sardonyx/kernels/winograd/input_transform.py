@@ -83,11 +83,15 @@ class _Writer:
         f, word, scheme = self.f, self.word, self.scheme
         line, pixel = self.grid.first(f, position)
         at = f.mul(position.sample, word[Winograd.X_BATCH])
-        at = f.add(at, f.mul(line, word[Winograd.X_LINE]))
-        at = f.add(at, f.mul(pixel, word[Winograd.X_PIXEL]))
+        at = f.add(at, f.mul(line, f.mul(word[Winograd.X_LINE], int_(scheme.step))))
+        at = f.add(at, f.mul(pixel, f.mul(word[Winograd.X_PIXEL], int_(scheme.step))))
         x = f.gep(x, at, self.source)
-        last_line = f.add(self.grid.lines.left(f, line), int_(scheme.taps[0] - 2))
-        last_pixel = f.add(self.grid.pixels.left(f, pixel), int_(scheme.taps[1] - 2))
+        last_line, last_pixel = (
+            f.add(f.mul(along.left(f, first), int_(scheme.step)), int_(taps - 1 - scheme.step))
+            for along, first, taps in zip(
+                (self.grid.lines, self.grid.pixels), (line, pixel), scheme.taps, strict=True
+            )
+        )
         line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.lines.step)
         self.pixel_bytes = f.mul(self._bytes(word[Winograd.X_PIXEL]), self.grid.pixels.step)
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(scheme.down.inputs)]

@@ -35,7 +35,7 @@ class Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
     def __init__(self, module: Module, shape: TileShape, scheme: Scheme) -> None:
-        self.shape, self.points = shape, scheme.points
+        self.shape, self.scheme, self.points = shape, scheme, scheme.points
         self._define_kernels(module)
         self.input_transform = define_input_transform(module, shape, scheme)
         self.output_transform = define_output_transform(module, shape, scheme)
@@ -85,7 +85,7 @@ class Block:
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
         self.w = f.word(self.args, Winograd.W, "ptr")
         self.patch = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.inputs = f.gep(self.patch, int_(patch_bytes(self.shape)), "i8")
+        self.inputs = f.gep(self.patch, int_(patch_bytes(self.shape, self.scheme)), "i8")
         self.row, self.point = (self.word[w] for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH))
         self.products = f.gep(self.inputs, f.mul(self.word[Winograd.TILES], self.row), "i8")
         self.tile_bytes = product_tile_bytes(self.points, shape)

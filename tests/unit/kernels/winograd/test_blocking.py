@@ -39,7 +39,7 @@ def test_sizes(target: isa.Target, l2_bytes: int, scheme: Scheme) -> None:
             assert cut.tiles % shape.max_rows == 0
             assert 1 <= cut.panels <= -(-outputs // shape.columns)
             product = cut.panels * product_tile_bytes(points, shape)
-            assert cut.scratch_bytes == patch_bytes(shape) + cut.tiles * (cut.tile_pitch + product)
+            assert cut.scratch_bytes == patch_bytes(shape, scheme) + cut.tiles * (cut.tile_pitch + product)
 
 
 @TARGETS
@@ -82,7 +82,7 @@ def test_a_strip_fills_registers_and_has_room_for_its_digits() -> None:
             strip = scheme.points * cut.tiles * digits
             floats = scheme.points * -(-channels // 16) * 16 * 4
             products = (cut.tiles + tile.rows) * product_tile_bytes(scheme.points, shape)
-            assert cut.scratch_bytes >= patch_bytes(shape) + floats + strip + products + SUM_BYTES
+            assert cut.scratch_bytes >= patch_bytes(shape, scheme) + floats + strip + products + SUM_BYTES
 
 
 def test_the_more_weights_the_more_tiles_share_them() -> None:

@@ -11,7 +11,14 @@ from itertools import product as pairs
 
 import pytest
 
-from sardonyx.kernels.winograd.cook_toom import POINTS, WHOLE_POINTS, Transforms, transforms, whole_transforms
+from sardonyx.kernels.winograd.cook_toom import (
+    POINTS,
+    WHOLE_POINTS,
+    Transforms,
+    stepped_transforms,
+    transforms,
+    whole_transforms,
+)
 
 ALL, WHOLE = (
     pytest.mark.parametrize(
@@ -36,6 +43,16 @@ def test_products_of_points_are_sums_over_windows(outputs: int, taps: int) -> No
     t = transforms(outputs, taps)
     for i, k in pairs(range(t.inputs), range(taps)):
         assert products(t, i, k) == direct(t, i, k)
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_results_two_inputs_apart(outputs: int) -> None:
+    t = stepped_transforms(outputs, 3)
+    assert (t.outputs, t.inputs, t.taps) == (outputs, 2 * outputs + 1, 3)
+    for i, k in pairs(range(t.inputs), range(3)):
+        assert products(t, i, k) == [int(i == 2 * at + k) for at in range(outputs)]
+    for entry in (e for matrix in (t.data, t.result) for row in matrix for e in row):
+        assert entry.denominator & (entry.denominator - 1) == 0
 
 
 @ALL

@@ -53,7 +53,7 @@ OPERANDS = {dt.I16: (np.int16, np.int16), dt.U8: (np.uint8, np.int8)}
 """Samples and weights, by what samples are."""
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
-ADDITIONS = re.compile("v(addps|padd)")
+ADDITIONS = re.compile("v(addps|subps|padd|f.?m(add|sub))")
 KEPT_IN_MEMORY = re.compile(r"mm\d+, .*\(%rsp\)")
 SCHEMES, OF_FLOATS, OF_INTEGERS = (
     pytest.mark.parametrize("scheme", some, ids=lambda s: s.name) for some in (ALL, FLOATS, WHOLE)
@@ -79,12 +79,17 @@ CASES = (
 
 
 def under(scheme: Scheme, case: Case) -> Case:
-    """A case as it is with windows of a scheme, which are as high only where lines are transformed."""
+    """A case as it is with windows of a scheme, which are as high only where lines are transformed.
+
+    Windows that are steps apart have neighbouring taps.
+    """
     steps = case.dilation[0] if scheme.has_lines else 1, case.dilation[1]
+    if scheme.step > 1:
+        steps = 1, 1
     high, wide = (case.size[n] + 2 * case.pad for n in range(2))
     least = [step * (taps - 1) + 1 for step, taps in zip(steps, scheme.taps, strict=True)]
     size = max(high, least[0]) - 2 * case.pad, max(wide, least[1]) - 2 * case.pad
-    return replace(case, size=size, kernel=scheme.taps, dilation=steps)
+    return replace(case, size=size, kernel=scheme.taps, dilation=steps, stride=(scheme.step,) * 2)
 
 
 @cache
@@ -251,7 +256,8 @@ def test_nothing_is_prefetched_that_is_not_read(
 @SCHEMES
 def test_what_is_read_is_prefetched(target: Target, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = Trace(monkeypatch, target, FETCHES[1], define_all)
-    drawn = Drawn(under(scheme, Case(64, 128, (20, 20), pad=1)), scheme)
+    side = 20 * scheme.step
+    drawn = Drawn(under(scheme, Case(64, 128, (side, side), pad=1)), scheme)
     drawn.kernels = lambda _: trace
     drawn.run(target)
     assert len(trace.fetched) > 0.8 * len(trace.lines)
@@ -295,9 +301,10 @@ def test_what_is_not_finite_stays_in_its_tiles(target: Target, scheme: Scheme, v
     lines, pixels = drawn.case.extent
     reads = np.zeros((lines, pixels), bool)
     down, across = (
-        slice(max(0, at + 2 - taps), at + 2) for at, taps in zip((4, 5), scheme.taps, strict=True)
+        [scheme.step * n <= at + 1 < scheme.step * n + taps for n in range(count)]
+        for at, taps, count in zip((4, 5), scheme.taps, (lines, pixels), strict=True)
     )
-    reads[down, across] = True
+    reads[:] = np.outer(down, across)
     high, wide = scheme.outputs
     touched = np.zeros((lines, pixels), bool)
     for i, j in ((i, j) for i in range(0, lines, high) for j in range(0, pixels, wide)):
@@ -332,7 +339,7 @@ def test_inner_loops_keep_everything_in_registers(target: Target, scheme: Scheme
 @pytest.mark.parametrize("define", [define_input_transform, define_output_transform])
 def test_a_tile_waits_in_memory_only_where_registers_hold_no_half_of_it(define: Any) -> None:
     """Those of AVX2 do not, with tiles of 4x4."""
-    (scheme,) = (scheme for scheme in FLOATS if scheme.pixels == 16)
+    (scheme,) = (scheme for scheme in FLOATS if scheme.pixels == 16 and scheme.step == 1)
     uses = []
     for target in isa.TARGETS:
         module = Module()
