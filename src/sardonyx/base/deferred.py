@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.base.background import Background
 from sardonyx.base.mapped import let_go
+from sardonyx.base.workers import Made, Workers
 
 Array = np.ndarray[Any, Any]
 
@@ -85,13 +85,14 @@ def arrays_of(constants: Iterable[Constant], threads: int) -> Iterator[Array]:
 
 def in_order(arrays: Iterable[Array | Callable[[], Array]], threads: int) -> Iterator[Array]:
     """The arrays, and what is called for them by threads, a few ahead of who reads."""
-    rest, ahead, called = iter(arrays), deque[Array | Background[Array]](), 0
-    while True:
-        while called < threads and (array := next(rest, None)) is not None:
-            called += callable(array)
-            ahead.append(Background(array) if callable(array) else array)
-        if not ahead:
-            return
-        first = ahead.popleft()
-        called -= isinstance(first, Background)
-        yield first.result() if isinstance(first, Background) else first
+    rest, ahead, called = iter(arrays), deque[Array | Made[Array]](), 0
+    with Workers(threads) as workers:
+        while True:
+            while called < threads and (array := next(rest, None)) is not None:
+                called += callable(array)
+                ahead.append(workers.call(array) if callable(array) else array)
+            if not ahead:
+                return
+            first = ahead.popleft()
+            called -= isinstance(first, Made)
+            yield first.result() if isinstance(first, Made) else first

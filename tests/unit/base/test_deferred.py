@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.base.deferred import Constant, Deferred, arrays_of
+from sardonyx.base.deferred import Constant, Deferred, arrays_of, in_order
 
 Array = np.ndarray[Any, Any]
 
@@ -58,3 +58,29 @@ def test_errors_and_wrong_shapes_are_not_hidden() -> None:
     wrong = Deferred(np.zeros(3), "wrong", (4,), lambda source: source)
     with pytest.raises(AssertionError):
         list(arrays_of([np.zeros(1), wrong], 2))
+
+
+def test_threads_end_where_reading_does() -> None:
+    known = set(threading.enumerate())
+    reading = arrays_of([doubled(n) for n in range(9)], 2)
+    next(reading)
+    threads = set(threading.enumerate()) - known
+    assert 1 <= len(threads) <= 2
+    reading.close()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_many_parts_are_made_by_few_threads() -> None:
+    seen: set[int] = set()
+
+    def make(source: Array) -> Array:
+        seen.add(threading.get_ident())
+        return source
+
+    noted = Deferred(np.zeros(200), "noted", (200,), make, lambda source: np.split(source, 200))
+    known = set(threading.enumerate())
+    for count, _ in enumerate(in_order(noted.parts(), 2)):
+        assert len(set(threading.enumerate()) - known) <= 2, count
+    assert 1 <= len(seen) <= 2
