@@ -57,7 +57,7 @@ def serve(seed: int, numbers: Sequence[int], answers: Connection, memory_bytes: 
     sardonyx.set_default_logger_severity(4)
     guard.install()
     gc.freeze()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=log.parent) as folder:
         for number in numbers:
             answers.send(number)
             answers.send(report(seed, number, Path(folder)))
