@@ -102,7 +102,8 @@ def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
     steps would not stay in the second cache.
     """
     inner, reach = tables["mode"] < LEAF, reach_of(target)
-    if not reach or 6 * np.count_nonzero(inner) > target.l2_bytes:
+    count = np.count_nonzero(inner)
+    if not reach or 6 * count > target.l2_bytes or len(inner) - count > MOST_LEAVES * len(tables["root"]):
         return None
     modes = np.unique(tables["mode"][inner])
     if len(modes) != 1 or modes[0] >= _ORDERED or np.isnan(tables["threshold"][inner]).any():
@@ -111,8 +112,11 @@ def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
     if nodes is None or not 1 < nodes.counts[tables["root"]].max() <= MOST_LEAVES:
         return None
     is_inner = inner[nodes.node]
-    leaf = np.lexsort((nodes.first[nodes.node], nodes.tree))
-    leaf = leaf[~is_inner[leaf]]
+    counts = nodes.counts[tables["root"]]
+    bases, begins = np.cumsum(counts) - counts, np.append(0, np.cumsum(counts - 1))
+    leaf = nodes.node[~is_inner]
+    leaves = np.zeros_like(leaf)
+    leaves[bases[nodes.tree[~is_inner]] + nodes.first[leaf]] = leaf
     node, tree = nodes.node[is_inner], nodes.tree[is_inner]
     mode, is_missing = int(modes[0]), tables["missing"][node]
     place, least, limits, asked = _searched(tables["feature"][node], tables["threshold"][node], mode)
@@ -120,25 +124,24 @@ def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
     if len(asked) * (2 if missing else 1) > MOST:
         return None
     place = place + len(asked) * is_missing
-    counts = nodes.counts[tables["root"]]
     first = nodes.first[node]
     number = first + nodes.counts[tables["yes"][node]]
     asks = np.stack([place, least, first], 1).astype(np.uint8)
     steps, slots = _steps((tree, number), asks, counts - 1, target)
-    order = np.lexsort((number, tree))
-    begins = np.append(0, np.cumsum(counts - 1))
+    in_order = np.zeros_like(asks)
+    in_order[begins[tree] + number - 1] = asks
     pivots = limits.reshape(len(limits), -1, SEARCHED)[:, :, -1]
     ends = np.full((len(limits), SEARCHED), np.nan, limits.dtype)
     ends[:, : pivots.shape[1]] = pivots
-    bases = (np.cumsum(counts) - counts).astype(np.int32)
-    return Ordinals(
-        (mode,), missing, asked, ends, limits, steps, slots, asks[order], begins, nodes.node[leaf], bases
-    )
+    laid = asked, ends, limits, steps, slots, in_order, begins
+    return Ordinals((mode,), missing, *laid, leaves, bases.astype(np.int32))
 
 
 def _searched(feature: Array, threshold: Array, mode: int) -> tuple[Array, Array, Array, Array]:
     """Of each node its search and the least ordinal that means no; thresholds and features of searches."""
-    order = np.lexsort((threshold if mode < 2 else -threshold, feature))
+    order = np.argsort(threshold if mode < 2 else -threshold)
+    kind = np.uint16 if feature.max() < 1 << 16 else np.int32
+    order = order[np.argsort(feature[order].astype(kind), kind="stable")]
     of, limit = feature[order], threshold[order]
     starts = np.append(True, of[1:] != of[:-1])
     fresh = starts | np.append(True, limit[1:] != limit[:-1])
