@@ -16,6 +16,7 @@ from tests.console.browsing import Watched, accessible, chromium
 from tests.console.conftest import FLOWERS, Browser, labelled
 from tests.gateway.running import client_of
 
+LONG = "customers_that_may_leave_" * 2 + "2026"
 PAGES = (
     *(
         "/",
@@ -34,6 +35,7 @@ PAGES = (
         "/monitors/new",
         "/monitors/drift",
     ),
+    *(f"/models/{LONG}", f"/models/{LONG}/ask", f"/endpoints/{LONG}", f"/monitors/{LONG}"),
     *("/alerts", "/keys", "/audit", "/login", "/nowhere"),
 )
 
@@ -46,20 +48,25 @@ def chrome() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def filled(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Gateway:
-    """The gateway with an endpoint, a monitor in alert and kept requests, so that no page is empty."""
+    """The gateway with endpoints, monitors and kept requests, so that no page is empty, and long names."""
     folder = tmp_path_factory.mktemp("filled")
     with client_of(gateway) as client, Browser(gateway.server.http_url) as forms:
         for _ in range(2):
             client.register("roses", labelled(FLOWERS, "[]", folder / "roses.onnx"))
+            client.register(LONG, folder / "roses.onnx")
         forms.submit("/endpoints", name="garden", model="roses", version="1")
         forms.submit("/endpoints/garden/deploy", model="roses", version="2", weight="25", shadow="10")
+        forms.submit("/endpoints", name=LONG, model=LONG, version="1", deployment=LONG)
+        forms.submit(f"/endpoints/{LONG}/deploy", model=LONG, version="2", name=f"{LONG}b", weight="0")
         for _ in range(6):
             forms.submit("/models/flowers/ask", **{"in.x": "random"})
         assert gateway.monitoring.payload is not None
         gateway.monitoring.payload.flush()
         baseline = {"baseline_file": ("b.csv", b"x0,x1,x2,x3\n" + b"91,92,93,94\n" * 40)}
         fields = {"name": "drift", "model": "flowers", "kind": "data_quality", "min_rows": "2"}
-        forms.post("/monitors", data={"forgery_token": forms.token, **fields}, files=baseline)
+        for name in ("drift", LONG):
+            given = {"forgery_token": forms.token, **fields, "name": name}
+            forms.post("/monitors", data=given, files=baseline)
     return gateway
 
 
