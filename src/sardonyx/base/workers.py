@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from sardonyx.base.background import Background
+from sardonyx.base.background import Background, Outcome
 
 T = TypeVar("T")
 
@@ -19,22 +19,18 @@ class Made(Generic[T]):
     """A call that a thread makes, now or later."""
 
     def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._ended: SimpleQueue[tuple[list[T], BaseException | None]] = SimpleQueue()
+        self._outcome = Outcome(call)
+        self._ended: SimpleQueue[None] = SimpleQueue()
 
     def run(self) -> None:
         """Make the call."""
-        try:
-            self._ended.put(([self._call()], None))
-        except BaseException as error:
-            self._ended.put(([], error))
+        self._outcome.run()
+        self._ended.put(None)
 
     def result(self) -> T:
         """What the call gives, or its error, as soon as it has ended; asked for once."""
-        found, error = self._ended.get()
-        if error is not None:
-            raise error
-        return found[0]
+        self._ended.get()
+        return self._outcome.get()
 
 
 class Workers:

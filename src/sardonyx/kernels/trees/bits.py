@@ -18,7 +18,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.kernels.access import gather
 from sardonyx.kernels.trees.combine import combined, start
-from sardonyx.kernels.trees.numbered import Numbered, numbered
+from sardonyx.kernels.trees.numbered import Numbered, Numbering, numbered
 from sardonyx.llvm.types import mangle, vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -79,7 +79,7 @@ def block_rows(target: Target) -> int:
     return VECTORS * target.lanes
 
 
-def bits_of(tables: Mapping[str, Array]) -> Bits | None:
+def bits_of(tables: Mapping[str, Array], numbering: Numbering | None = None) -> Bits | None:
     """The tests of a forest, or None unless it is one of small trees with targets of their own.
 
     Tables are those of `Forest` in `ops/ml`: trees of float32. Every leaf has an entry for each target of its
@@ -93,7 +93,7 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
         return None
     if not _are_equal(tables["mode"][inner]) or not len(outputs) or not _are_equal(outputs) or not outputs[0]:
         return None
-    nodes = numbered(tables)
+    nodes = numbering() if numbering else numbered(tables)
     if nodes is None:
         return None
     most = int(nodes.counts[tables["root"]].max(initial=1))

@@ -5,7 +5,7 @@ Decides nothing about records or masks; what they have in common is here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ class Numbered:
     node: Array
     counts: Array
     first: Array
+
+
+Numbering = Callable[[], Numbered | None]
+"""Numbers the nodes of a forest, once for all that ask."""
 
 
 def numbered(tables: Mapping[str, Array]) -> Numbered | None:

@@ -13,7 +13,7 @@ from sardonyx.kernels.trees.arguments import Forest, Word
 from sardonyx.kernels.trees.combine import combined, start
 from sardonyx.kernels.trees.ordinals import MOST_LEAVES
 from sardonyx.kernels.trees.searches import Searches
-from sardonyx.kernels.trees.totals import Words
+from sardonyx.kernels.trees.totals import Words, output_of
 from sardonyx.llvm.byte_table import MOST
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lookup import looked_up
@@ -113,9 +113,7 @@ class OrdinalBlocks:
     def _finish(self, first: V, count: V, write: Callable[[V, V, V], None]) -> None:
         f, word = self.f, self.word
         with f.loop(int_(0), count) as row, f.loop(int_(0), word[Word.TARGETS]) as target:
-            named = f.load(f.gep(word[Word.NAMED], target.index, "i8"), "i8")
-            output = f.sub(target.index, word[Word.FIRST])
-            output = f.select(f.icmp("ne", named, int_(0, "i8")), output, int_(0))
+            output, named = output_of(f, word, target.index)
             cell = f.add(f.mul(output, int_(self.rows)), row.index)
             total = f.load(f.gep(self.total, cell, "double"), "double")
             at = f.add(f.mul(f.add(first, row.index), word[Word.TARGETS]), target.index)

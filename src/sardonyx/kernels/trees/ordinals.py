@@ -17,7 +17,7 @@ import numpy as np
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
-from sardonyx.kernels.trees.numbered import numbered
+from sardonyx.kernels.trees.numbered import Numbering, numbered
 from sardonyx.llvm.byte_table import MOST, reach_of
 
 Array = np.ndarray[Any, Any]
@@ -95,7 +95,9 @@ class Ordinals:
         return 7 * len(self.asked) + node * len(self.nodes) + leaves * len(self.bases)
 
 
-def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
+def ordinals_of(
+    tables: Mapping[str, Array], target: Target, numbering: Numbering | None = None
+) -> Ordinals | None:
     """The ordinals of a forest, by the tables of `Forest` in `ops/ml`, or None.
 
     That is where trees are large, share nodes or ask otherwise than by one comparison, features are many, or
@@ -108,11 +110,13 @@ def ordinals_of(tables: Mapping[str, Array], target: Target) -> Ordinals | None:
     modes = np.unique(tables["mode"][inner])
     if len(modes) != 1 or modes[0] >= _ORDERED or np.isnan(tables["threshold"][inner]).any():
         return None
-    nodes = numbered(tables)
-    if nodes is None or not 1 < nodes.counts[tables["root"]].max() <= MOST_LEAVES:
+    nodes = numbering() if numbering else numbered(tables)
+    if nodes is None:
+        return None
+    counts = nodes.counts[tables["root"]]
+    if not 1 < counts.max() <= MOST_LEAVES:
         return None
     is_inner = inner[nodes.node]
-    counts = nodes.counts[tables["root"]]
     bases, begins = np.cumsum(counts) - counts, np.append(0, np.cumsum(counts - 1))
     leaf = nodes.node[~is_inner]
     leaves = np.zeros_like(leaf)

@@ -97,15 +97,19 @@ class Totals:
         f, word = self.f, self.word
         with f.loop(int_(0), count) as r, f.loop(int_(0), word[Word.TARGETS]) as target:
             if self.forest.width:
-                touched = f.load(f.gep(word[Word.NAMED], target.index, "i8"), "i8")
-                place = f.sub(target.index, word[Word.FIRST])
-                place = f.select(f.icmp("ne", touched, int_(0, "i8")), place, int_(0))
+                place, touched = output_of(f, word, target.index)
                 cell = f.add(f.mul(r.index, self.cells), place)
             else:
                 cell = f.add(f.mul(r.index, self.cells), target.index)
                 touched = f.load(f.gep(self.touched, cell, "i8"), "i8")
             at = f.add(f.mul(f.add(row, r.index), word[Word.TARGETS]), target.index)
             write(at, f.load(f.gep(self.total, cell, "double"), "double"), touched)
+
+
+def output_of(f: Function, word: Words, target: V) -> tuple[V, V]:
+    """Which output a target is, 0 if it is none, and whether it is one, where all leaves have the same."""
+    named = f.load(f.gep(word[Word.NAMED], target, "i8"), "i8")
+    return f.select(f.icmp("ne", named, int_(0, "i8")), f.sub(target, word[Word.FIRST]), int_(0)), named
 
 
 def totals_bytes(rows: int, targets: int) -> int:

@@ -6,6 +6,7 @@ Decides by estimates of the cycles that a row takes; must not know what a kernel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.kernels.trees.bits import Bits, bits_of
 from sardonyx.kernels.trees.clusters import Clusters, cut
+from sardonyx.kernels.trees.numbered import numbered
 from sardonyx.kernels.trees.ordinal_blocks import PICKED
 from sardonyx.kernels.trees.ordinals import Ordinals, ordinals_of
 from sardonyx.kernels.trees.totals import MOST_OUTPUTS
@@ -64,18 +66,19 @@ class Ways:
 
 def ways_of(tables: Mapping[str, Array], depths: Array, dtype: DType, target: Target) -> Ways:
     """The ways for a forest, by the tables of `Forest` in `ops/ml` and the longest walk of each tree."""
-    bits = bits_of(tables) if target.is_machine and dtype is dt.F32 else None
-    ordinals = ordinals_of(tables, target) if target.is_machine else None
+    numbering = cache(partial(numbered, tables))
+    bits = bits_of(tables, numbering) if target.is_machine and dtype is dt.F32 else None
+    ordinals = ordinals_of(tables, target, numbering) if target.is_machine else None
     row_cycles, clusters = float((1.8 * depths + 4).sum()), None
     if ordinals and ordinals.row_cycles(target) < row_cycles:
         row_cycles = ordinals.row_cycles(target)
     else:
         clusters = cut(tables, (ordinals.leaves, ordinals.bases) if ordinals else None)
-    numbered = clusters or ordinals
-    assert numbered is not None
+    alone = clusters or ordinals
+    assert alone is not None
     many_cycles = bits.row_cycles(target) if bits else row_cycles
-    targets = _same_targets(tables, numbered.leaves)
-    return Ways(ordinals, clusters, bits, numbered.leaves, *targets, row_cycles, many_cycles)
+    targets = _same_targets(tables, alone.leaves)
+    return Ways(ordinals, clusters, bits, alone.leaves, *targets, row_cycles, many_cycles)
 
 
 def _same_targets(tables: Mapping[str, Array], leaves: Array) -> tuple[int, int]:

@@ -244,7 +244,7 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
         return STEPPED
     if is_square:
         return tuple(SQUARES.values())
-    if (lines, pixels) == (5, 5):
+    if (lines, pixels) == FIVES[0].taps:
         return FIVES
     row = ROWS.get(max(lines, pixels)) if 1 in (lines, pixels) else None
     return (row,) if row else ()

@@ -113,11 +113,12 @@ STEPPED = tuple(Scheme((n, n), (3, 3), step=2) for n in SQUARES)
 ROWS = {taps: Scheme((1, outputs), (1, taps)) for taps, outputs in ((3, 4), (5, 4), (7, 2))}
 """Those of windows of one line, by taps."""
 
-FLOATS = (*SQUARES.values(), *ROWS.values(), *FIVES, *STEPPED)
+_ON_REGISTERS = (*SQUARES.values(), *ROWS.values())
+FLOATS = (*_ON_REGISTERS, *FIVES, *STEPPED)
 WHOLE = tuple(scheme for squares in WHOLE_SQUARES.values() for scheme in squares.values())
 ALL = (*FLOATS, *WHOLE)
 
 
 def on_registers(tile: MatrixTile) -> tuple[Scheme, ...]:
     """Those of floats whose points a tile of matrix registers multiplies."""
-    return tuple(replace(scheme, tile=tile) for scheme in (*SQUARES.values(), *ROWS.values()))
+    return tuple(replace(scheme, tile=tile) for scheme in _ON_REGISTERS)
