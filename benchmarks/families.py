@@ -8,11 +8,14 @@ from typing import Any
 import kernels
 import numpy as np
 import onnx
+from subjects import in_turn
+
+from sardonyx.tools.bench import InTurn
 
 Array = np.ndarray[Any, Any]
 Feeds = Mapping[str, Array]
-Case = tuple[bytes, Feeds]
-"""A model and what it is fed."""
+Case = tuple[bytes, InTurn]
+"""A model and what its runs are fed."""
 
 IMPORTS = '<ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 3]>'
 
@@ -78,14 +81,14 @@ def integer_convolution() -> Case:
 
 
 def trees(rows: int) -> Callable[[], Case]:
-    """A gradient boosting of 100 trees of depth 3."""
+    """A gradient boosting of 100 trees of depth 3, asked for other rows in each run."""
 
     def make() -> Case:
         import tabular  # its libraries take seconds
 
         numbers, words, y = tabular.table()
         proto = tabular.MODELS["gradient_boosting"](numbers, words, y)
-        return proto.SerializeToString(), {"numbers": np.resize(numbers, (rows, tabular.FEATURES))}
+        return proto.SerializeToString(), in_turn(rows, {"numbers": numbers})
 
     return make
 

@@ -10,6 +10,7 @@ before it is a failure.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -26,6 +27,7 @@ from families import FAMILIES, Case
 
 import sardonyx
 from sardonyx.base.knobs import EFFORT
+from sardonyx.tools.bench import InTurn, each
 from sardonyx.tools.bench_worker import processor_ns, repeats_of
 
 RECORDS = Path(__file__).with_name("records.json")
@@ -106,7 +108,7 @@ def judged(ratio: Ratio, record: Ratio | None) -> Verdict:
 def measured(case: Case, seconds: float) -> Ratio:
     """Both engines in turns."""
     model, feeds = case
-    runs = [_run(engine, model, feeds) for engine in (sardonyx, onnxruntime)]
+    runs = [runner(engine, model, feeds) for engine in (sardonyx, onnxruntime)]
     repeats = [repeats_of(run, TURN_NS) for run in runs]
     times: list[list[float]] = [[], []]
     end = time.monotonic() + seconds
@@ -123,13 +125,14 @@ def ratio_of(ours: Sequence[float], peers: Sequence[float]) -> Ratio:
     return Ratio(min(peers) / min(ours), (max(parts) - min(parts)) / 2 / middle)
 
 
-def _run(engine: Any, model: bytes, feeds: Mapping[str, Any]) -> Callable[[], Any]:
+def runner(engine: Any, model: bytes, feeds: InTurn) -> Callable[[], Any]:
+    """Runs a model, with the next of the feeds each time."""
     options = engine.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     options.add_session_config_entry(EFFORT.entry, "full")
     session = engine.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    session.run(None, feeds)
-    return lambda: session.run(None, feeds)
+    turns = itertools.cycle(each(feeds))
+    return lambda: session.run(None, next(turns))
 
 
 def read(path: Path) -> Records:

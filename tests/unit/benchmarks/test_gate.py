@@ -12,6 +12,8 @@ import onnx
 import pytest
 from gate import Ratio
 
+import sardonyx
+
 
 @pytest.mark.parametrize(
     ("now", "failed"),
@@ -90,6 +92,26 @@ def test_a_family_is_a_model_of_a_few_nodes(name: str) -> None:
     onnx.checker.check_model(proto)
     assert len(proto.graph.node) <= 7
     assert set(feeds) == {value.name for value in proto.graph.input}
+
+
+def test_runs_take_the_feeds_in_turn() -> None:
+    model, _ = families.FAMILIES["one node"]()
+    asked: list[float] = []
+
+    class Engine:
+        SessionOptions = sardonyx.SessionOptions
+
+        class InferenceSession:
+            def __init__(self, *given: object, **options: object) -> None:
+                pass
+
+            def run(self, _: None, feeds: dict[str, float]) -> None:
+                asked.append(feeds["x"])
+
+    run = gate.runner(Engine, model, [{"x": 1.0}, {"x": 2.0}])
+    for _ in range(3):
+        run()
+    assert asked == [1.0, 2.0, 1.0]
 
 
 def test_both_engines_take_turns() -> None:
