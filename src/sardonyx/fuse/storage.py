@@ -18,6 +18,8 @@ from sardonyx.ir.value import Value
 
 _INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
 
+_LOOKS = frozenset({"reshape", "transpose"})
+
 _ROW = 16
 """Elements of a row that is written in its place at the speed of rows that lie side by side."""
 
@@ -73,7 +75,7 @@ def assign_places(
                 places[value.id] = _whole(Storage("host", value.dtype, value.size), value)
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
-            looks = value.prim in ("reshape", "transpose") and given is None and value.id not in sizes
+            looks = value.prim in _LOOKS and given is None and value.id not in sizes
             if looks and is_free(value.args[0]) and (beneath := _beneath(value, place, uses)):
                 places[value.args[0].id] = beneath
             if value.prim in ("pad", "concat"):
@@ -100,12 +102,11 @@ def _beneath(value: Value, place: Place, uses: Mapping[int, Sequence[Value]]) ->
     """Where what a stored view looks at is written, so that nothing is left to do; None if it cannot be."""
     under = value.args[0]
     alone = uses[under.id] == [value]
-    if not _knows_size(under, place):
-        return None
     if value.prim == "transpose":
-        return under_transpose(value, place) if alone and _may_move(under) and keeps_rows(value) else None
-    serves = (_is_dense(place, value) or alone) and (under.kind == "view" or _may_move(under))
-    return under_reshape(value, place) if serves else None
+        serves = alone and _may_move(under) and _keeps_rows(value)
+    else:
+        serves = (_is_dense(place, value) or alone) and (under.kind == "view" or _may_move(under))
+    return _looked_at(value, place) if serves and _knows_size(under, place) else None
 
 
 def keeps_axes(source: Value, target: Value) -> bool:
@@ -124,7 +125,7 @@ def _unwrapped(part: Value, place: Place, stored: Mapping[int, Value]) -> tuple[
     return part, place
 
 
-def keeps_rows(value: Value) -> bool:
+def _keeps_rows(value: Value) -> bool:
     """Whether a transposition leaves elements side by side that were, and many."""
     last = value.shape[-1] if value.rank else 1
     return bool(value.attrs["perm"][-1] == value.rank - 1) and isinstance(last, int) and last >= _ROW
@@ -132,10 +133,10 @@ def keeps_rows(value: Value) -> bool:
 
 def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
     """Whether a stored view is where what it looks at was written, so that nothing is left to do."""
-    if value.prim not in ("reshape", "transpose"):
+    if value.prim not in _LOOKS:
         return False
     under = value.args[0]
-    beneath = (under_reshape if value.prim == "reshape" else under_transpose)(value, places[value.id])
+    beneath = _looked_at(value, places[value.id])
     return beneath is not None and same_place(places.get(under.id), beneath, under.shape)
 
 
@@ -148,22 +149,16 @@ def _is_dense(place: Place, value: Value) -> bool:
     return place.strides == contiguous_strides(value.shape)
 
 
-def under_reshape(value: Value, place: Place) -> Place | None:
-    """Where what a reshape at a place reshapes lies in the same memory; None if it cannot."""
-    under = value.args[0]
+def _looked_at(value: Value, place: Place) -> Place | None:
+    """Where what a reshape or transposition at a place looks at lies in its memory; None if it cannot."""
+    shape = value.args[0].shape
+    if value.prim == "transpose":
+        strides = [place.strides[value.attrs["perm"].index(axis)] for axis in range(value.rank)]
+        return Place(place.storage, place.offset, tuple(strides))
     if _is_dense(place, value):
-        return Place(place.storage, place.offset, contiguous_strides(under.shape))
-    strides = reshape_strides(value.shape, place.strides, under.shape)
-    return None if strides is None else Place(place.storage, place.offset, strides)
-
-
-def under_transpose(value: Value, place: Place) -> Place:
-    """Where what a transposition at a place turns lies in the same memory."""
-    strides = [
-        stride
-        for _, stride in sorted(zip(value.attrs["perm"], place.strides, strict=True), key=lambda at: at[0])
-    ]
-    return Place(place.storage, place.offset, tuple(strides))
+        return Place(place.storage, place.offset, contiguous_strides(shape))
+    found = reshape_strides(value.shape, place.strides, shape)
+    return None if found is None else Place(place.storage, place.offset, found)
 
 
 def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:
