@@ -11,7 +11,7 @@ import numpy as np
 from sardonyx.errors import LoadError
 from sardonyx.frontend.load import Source
 from sardonyx.frontend.messages import TensorProto
-from sardonyx.frontend.tensors import EXTERNAL, TensorReader
+from sardonyx.frontend.tensors import EXTERNAL, TensorReader, outside
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,7 @@ def external_files(source: Source) -> tuple[str, ...]:
     found: set[str] = set()
     for tensor, _ in tensors_of(source.proto):
         if tensor.data_location == EXTERNAL:
-            found.update(entry.value for entry in tensor.external_data if entry.key == "location")
+            found.update(value for key, value in outside(tensor).items() if key == "location")
     return tuple(sorted(found))
 
 
@@ -42,7 +42,7 @@ def tensors_in(source: Source, contents: Mapping[str, bytes]) -> dict[str, np.nd
     contents = {_plain(name): content for name, content in contents.items()}
     found = {}
     for tensor in source.proto.graph.initializer:
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+        entries = outside(tensor)
         content = contents.get(_plain(entries.get("location", "")))
         if tensor.data_location != EXTERNAL or content is None:
             continue

@@ -78,12 +78,13 @@ def _mend(message: Any) -> None:
             for part in parts:
                 _mend(part)
         elif field.type == _TEXT and any(isinstance(part, bytes) for part in parts):
-            texts = [_written(part) for part in parts]
+            texts = [written(part) for part in parts]
             if field.is_repeated:
                 value[:] = texts
             else:
                 setattr(message, field.name, texts[0])
 
 
-def _written(text: str | bytes) -> str:
+def written(text: str | bytes) -> str:
+    r"""A text of protobuf, where bytes that are not UTF-8 are written as `\xff`."""
     return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")

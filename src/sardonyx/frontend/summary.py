@@ -20,6 +20,7 @@ from sardonyx.errors import LoadError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import GraphProto, ModelProto, NodeProto, TensorProto
 from sardonyx.frontend.mistaken import START_BYTES, likely
+from sardonyx.frontend.tensors import outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
         parameters=parameters,
         parameter_bytes=sizes,
         external_files=tuple(
-            sorted({entry.value for t in tensors for entry in t.external_data if entry.key == "location"})
+            sorted({value for t in tensors for key, value in outside(t).items() if key == "location"})
         ),
     )
 

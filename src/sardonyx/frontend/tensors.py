@@ -19,6 +19,7 @@ from sardonyx.base.folders import find
 from sardonyx.base.mapped import MappedFile, map_file
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
+from sardonyx.frontend.names import written
 from sardonyx.frontend.wire import MARK_BYTES, Taken
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class TensorReader:
 
     def external(self, proto: onnx.TensorProto) -> memoryview:
         """The bytes of a tensor of external data. Raises LoadError if they are not there."""
-        entries = {entry.key: entry.value for entry in proto.external_data}
+        entries = outside(proto)
         path = _inside(self.folders, entries.get("location", ""), proto.name)
         content = self._content(path, proto.name)
         offset, length = (
@@ -107,6 +108,11 @@ class TensorReader:
             except OSError as error:
                 raise LoadError(f'tensor "{name}": external data {path} cannot be read: {error}') from error
         return self._files[path]
+
+
+def outside(proto: onnx.TensorProto) -> dict[str, str]:
+    """What a tensor says of where it lies in another file, by key; such text may name no file."""
+    return {written(entry.key): written(entry.value) for entry in proto.external_data}
 
 
 _MOST_DENSE = 1 << 30

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 
 from sardonyx.errors import LoadError
+from sardonyx.frontend import load
 from sardonyx.frontend.external import external_files, tensors_in, tensors_of
 from sardonyx.frontend.load import Source, open_model
+from sardonyx.frontend.summary import summarize
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (bool c) => (float[2] y) { y = If (c) <
@@ -41,6 +45,20 @@ def test_files_are_named_once() -> None:
     many = source(outside("b.bin"), outside("a.bin"), outside("b.bin", offset=8))
     assert external_files(many) == ("a.bin", "b.bin")
     assert external_files(source()) == ()
+
+
+@pytest.mark.parametrize("others", [[], ["a.bin"]])
+def test_a_file_whose_name_is_not_text_is_not_there(others: list[str], tmp_path: Path) -> None:
+    """Protobuf has bytes in place of such a text."""
+    model = onnx.parser.parse_model(TEXT)
+    model.graph.initializer.extend(outside(name) for name in ["four", *others])
+    for number, tensor in enumerate(model.graph.initializer):
+        tensor.name = f"v{number}"
+    data = model.SerializeToString().replace(b"four", b"\xff\xfe.b")
+    assert external_files(open_model(data)) == summarize(data).external_files == (r"\xff\xfe.b", *others)
+    (tmp_path / "model.onnx").write_bytes(data)
+    with pytest.raises(LoadError, match=r"no external data file .*\\xff\\xfe\.b"):
+        load(tmp_path / "model.onnx")
 
 
 def test_contents_that_are_given() -> None:

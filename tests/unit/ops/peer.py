@@ -80,7 +80,7 @@ def _model(
         if result.name in types:
             result.type.tensor_type.elem_type = types[result.name]
     graph = helper.make_graph([node], "g", inputs, results, known)
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 4)]
     imports.append(helper.make_opsetid("com.microsoft", 1))
     return helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString(), live
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.errors import UnsupportedOp
+from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, const, make
 from sardonyx.ops.table import op
@@ -20,16 +20,17 @@ Strings = Sequence[str]
 DOMAIN = "ai.onnx.ml"
 
 
-def _lookup(x: Value, keys: Any, values: Any, default: Any) -> Value:
-    table = const(_array(values))
-    known = _array(keys)
-    args = (x, const(known), table, const(np.asarray(default, table.dtype.numpy).reshape(())))
+def _lookup(x: Value, keys: Array, values: Array, default: Any) -> Value:
+    if keys.size != values.size:
+        raise ShapeError(f"{keys.size} keys are given and {values.size} values; each key needs one")
+    table = const(values)
+    args = (x, const(keys), table, const(np.asarray(default, table.dtype.numpy).reshape(())))
     return make("lookup", args, {}, table.dtype, x.shape)
 
 
-def _array(data: Any) -> Array:
+def _texts(listed: Strings) -> Array:
     # numpy's own texts lose the NULs at their end.
-    return np.asarray(data, object) if len(data) and isinstance(data[0], str) else np.asarray(data)
+    return np.asarray(listed, object)
 
 
 @op("LabelEncoder", domain=DOMAIN)
@@ -39,8 +40,8 @@ def label_encoder_1(
     """The number of each string, or the string of each number."""
     numbers = np.arange(len(classes_strings), dtype=np.int64)
     if x.dtype is dt.STRING:
-        return _lookup(x, classes_strings, numbers, default_int64)
-    return _lookup(x, numbers, classes_strings, default_string)
+        return _lookup(x, _texts(classes_strings), numbers, default_int64)
+    return _lookup(x, numbers, _texts(classes_strings), default_string)
 
 
 @op("LabelEncoder", since=2, domain=DOMAIN)
@@ -61,29 +62,27 @@ def label_encoder(
     values_tensor: Array | None = None,
 ) -> Value:
     """The value of each element's key, or the default."""
-    keys = next(
-        (
-            _array(k) if t is None else np.asarray(k, t)
-            for k, t in (
-                (keys_tensor if keys_tensor is not None else (), None),
-                (keys_strings, object),
-                (keys_int64s, np.int64),
-                (keys_floats, np.float32),
-            )
-            if len(k)
-        ),
-        None,
-    )
-    if keys is None:
+    keys = _listed(keys_tensor, keys_strings, keys_int64s, keys_floats)
+    values = _listed(values_tensor, values_strings, values_int64s, values_floats)
+    if not keys.size:
         raise UnsupportedOp("LabelEncoder without keys")
-    if values_tensor is not None:
-        other = default_tensor if default_tensor is not None else np.zeros((), values_tensor.dtype)
-        return _lookup(x, keys, values_tensor, other)
-    if values_strings:
-        return _lookup(x, keys, values_strings, default_string)
-    if values_int64s:
-        return _lookup(x, keys, np.asarray(values_int64s, np.int64), default_int64)
-    return _lookup(x, keys, np.asarray(values_floats, np.float32), default_float)
+    if default_tensor is None:
+        by_type = {"object": default_string, "int64": default_int64, "float32": default_float}
+        return _lookup(
+            x, keys, values, by_type.get(str(values.dtype), -0.0 if values.dtype.kind == "f" else -1)
+        )
+    if default_tensor.dtype != values.dtype:
+        raise ShapeError(f"the default is of {default_tensor.dtype}, the values are of {values.dtype}")
+    return _lookup(x, keys, values, default_tensor)
+
+
+def _listed(tensor: Array | None, texts: Strings, integers: Ints, floats: Floats) -> Array:
+    """The elements of an attribute of four forms, of which one is given."""
+    if tensor is not None:
+        return tensor.reshape(-1)
+    if texts:
+        return _texts(texts)
+    return np.asarray(integers, np.int64) if integers else np.asarray(floats, np.float32)
 
 
 @op("CategoryMapper", domain=DOMAIN)
@@ -98,8 +97,8 @@ def category_mapper(
     """The number of each string, or the string of each number."""
     numbers = np.asarray(cats_int64s, np.int64)
     if x.dtype is dt.STRING:
-        return _lookup(x, cats_strings, numbers, default_int64)
-    return _lookup(x, numbers, cats_strings, default_string)
+        return _lookup(x, _texts(cats_strings), numbers, default_int64)
+    return _lookup(x, numbers, _texts(cats_strings), default_string)
 
 
 @op("OneHotEncoder", domain=DOMAIN)

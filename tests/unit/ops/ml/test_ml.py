@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.dictionary import zip_map
 from sardonyx.ir.value import const, placeholder
 from sardonyx.ops.ml.classify import linear_classifier, linear_regressor
+from sardonyx.ops.ml.dictionary import category_mapper, label_encoder
 from sardonyx.ops.ml.trees import tree_ensemble, tree_ensemble_classifier, tree_ensemble_regressor
 from tests.unit.ops.peer import assert_agree, both
 
@@ -204,6 +206,46 @@ SMALL: tuple[tuple[str, dict[str, Array], dict[str, Any]], ...] = (
 @pytest.mark.parametrize(("op", "feeds", "attributes"), SMALL, ids=[f"{c[0]} {c[2]}"[:50] for c in SMALL])
 def test_small(op: str, feeds: dict[str, Array], attributes: dict[str, Any]) -> None:
     assert_agree(*both(op, "ai.onnx.ml", feeds, attributes))
+
+
+WORDS, NUMBERS = np.array(["a", "b"], object), np.array([1, 2])
+DEFAULTS: tuple[dict[str, Any], ...] = (
+    *({"values_tensor": NUMBERS.astype(d)} for d in ("int16", "int64", "float32", "float64")),
+    {"values_tensor": WORDS[::-1]},
+    {"values_tensor": NUMBERS, "default_int64": 9},
+    {"values_tensor": NUMBERS.astype("float32"), "default_float": 4.0},
+    {"values_tensor": WORDS[::-1], "default_string": "other"},
+    {"values_tensor": NUMBERS, "default_int64": 9, "default_tensor": np.array([5])},
+    {"values_int64s": [1, 2], "default_int64": 9, "default_tensor": np.array([5])},
+)
+
+
+@pytest.mark.parametrize("attributes", DEFAULTS, ids=lambda a: " ".join(f"{k} {v}" for k, v in a.items()))
+def test_labels_of_other_texts(attributes: dict[str, Any]) -> None:
+    attributes = {"keys_tensor": WORDS} | attributes
+    tensors = {k: numpy_helper.from_array(v) for k, v in attributes.items() if isinstance(v, np.ndarray)}
+    ours, theirs = both("LabelEncoder", "ai.onnx.ml", {"x": TEXT}, attributes | tensors)
+    assert_agree(ours, theirs)
+    for got, expected in zip(ours, theirs, strict=True):
+        assert got.dtype == expected.dtype
+        assert list(map(str, got)) == list(map(str, expected)), "zeros have signs"
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("LabelEncoder", {"keys_strings": ["a", "b"], "values_int64s": [1, 2, 2]}),
+        ("LabelEncoder", {"keys_strings": ["a", "b"]}),
+        ("LabelEncoder", {"keys_tensor": WORDS, "values_tensor": NUMBERS[:1]}),
+        ("LabelEncoder", {"keys_tensor": WORDS, "values_tensor": NUMBERS, "default_tensor": WORDS[:1]}),
+        ("CategoryMapper", {"cats_strings": ["a", "b"], "cats_int64s": [1]}),
+    ],
+)
+@pytest.mark.parametrize("x", [TEXT, np.array([1, 2])], ids=["texts", "numbers"])
+def test_keys_without_values_are_refused(op: str, attributes: dict[str, Any], x: Array) -> None:
+    encode = {"LabelEncoder": label_encoder, "CategoryMapper": category_mapper}[op]
+    with pytest.raises(ShapeError, match="each key needs one|the default is of object"):
+        encode(const(x), **attributes)
 
 
 def test_two_classes_scored_by_all_leaves_are_ranked() -> None:
