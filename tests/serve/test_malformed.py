@@ -41,6 +41,7 @@ EXTREMES = [
     b"[]",
     b"{}",
     b"NaN",
+    b'"\\ud800"',
 ]
 TOKENS = [
     b"inputs",

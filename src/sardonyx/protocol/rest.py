@@ -28,7 +28,10 @@ def parse(text: Buffer) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         try:
-            return json.loads(bytes(text))
+            document = json.loads(bytes(text).decode())
+            if b"\\ud" in bytes(text).lower():
+                json.dumps(document, ensure_ascii=False).encode()
+            return document
         except (ValueError, RecursionError):
             raise invalid(f"failed to parse the request JSON: {error}") from None
 

@@ -41,6 +41,12 @@ def test_tensors_in_the_text_and_behind_it() -> None:
     ("text", "message"),
     [
         (b"{", "failed to parse"),
+        (b'{"inputs": [], "id": "\\ud800"}', "failed to parse"),
+        (
+            b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [NaN]}], "id": "\\uDC00"}',
+            "parse",
+        ),
+        (b'{"inputs": [], "id": "\xed\xa0\x80"}', "failed to parse"),
         (b"[]", "JSON object with 'inputs'"),
         (b'{"inputs": 5}', "a list of tensors"),
         (body(inputs=[5]), "must be an object"),
@@ -59,6 +65,10 @@ def test_tensors_in_the_text_and_behind_it() -> None:
 def test_mistakes_are_named(text: bytes, message: str) -> None:
     with pytest.raises(ServeError, match=message):
         decode_request("m", "", text)
+
+
+def test_numbers_that_json_lacks_may_stand_beside_texts_of_any_planes() -> None:
+    assert parse(b'{"a": NaN, "b": "\\ud83d\\ude00 \\\\ud800"}')["b"] == "\U0001f600 \\ud800"
 
 
 def test_sizes_behind_the_text_are_checked() -> None:
