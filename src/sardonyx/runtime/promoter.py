@@ -1,6 +1,6 @@
 """The one thread of a process that compiles in full, while sessions run, what was compiled quickly.
 
-Decides when it works, at which priority, and how it ends with the process, before a fork and in its child.
+Decides when it works and rests, and how it ends with the process, before a fork and in its child.
 Must not know what it compiles.
 """
 
@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
 Stopped: TypeAlias = Callable[[float], bool]
-"""Waits so many seconds, or until the work is to end; whether it is."""
+"""Waits so many seconds or more, or until the work is to end; whether it is."""
 Work: TypeAlias = Callable[[Stopped], None]
 Lost: TypeAlias = Callable[[], None]
 """Called in a child process, which will not have done what was to be done."""
 
 PAUSE_SECONDS = 0.2
 """From the time when something is to be done until it is begun: a process that then ends does not pay."""
-_NICE = 10
-"""How much less urgent the thread is than the process, where that can be said of one thread."""
+_REST = 3
+"""How many times as long as it has worked the thread rests when it asks whether to stop.
+
+Others have the core then. It works as urgently as they do: exits and forks would wait for a less urgent
+thread for as long as other processes have the cores, and nobody can lend it a priority.
+"""
 
 
 class Promoter:
@@ -65,13 +69,21 @@ class Promoter:
         return self._at_work
 
     def _serve(self) -> None:
-        _lower_priority()
+        worked = 0.0
+
+        def stopped(seconds: float) -> bool:
+            nonlocal worked
+            rest = _REST * (time.thread_time() - worked)
+            is_stopped = self._ending.wait(max(seconds, rest))
+            worked = time.thread_time()
+            return is_stopped
+
         while not self._ending.wait(PAUSE_SECONDS):
             with self._lock:
                 if not self._given:
                     self._thread = None
                     return
-            self._given[0][0](self._ending.wait)
+            self._given[0][0](stopped)
             self._given.popleft()
 
     def end(self) -> None:
@@ -88,13 +100,6 @@ class Promoter:
     def after_fork(self) -> None:
         """Go on in the parent."""
         self._at_work.release()
-
-
-def _lower_priority() -> None:
-    if sys.platform == "linux":
-        with suppress(OSError):
-            nice = os.getpriority(os.PRIO_PROCESS, 0) + _NICE
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 PROMOTER = Promoter()

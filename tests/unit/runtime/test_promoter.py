@@ -64,7 +64,7 @@ def test_the_end_stops_what_waits_and_begins_nothing_more(made: Promoter) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
-def test_the_thread_is_less_urgent_than_the_process(made: Promoter) -> None:
+def test_the_thread_is_as_urgent_as_the_process_whose_exit_waits_for_it(made: Promoter) -> None:
     known, found = threading.Event(), list[int]()
 
     def work(_: Stopped) -> None:
@@ -73,7 +73,45 @@ def test_the_thread_is_less_urgent_than_the_process(made: Promoter) -> None:
 
     made.add(work)
     soon(known)
-    assert found[0] > os.getpriority(os.PRIO_PROCESS, 0) or found[0] == 19
+    assert found == [os.getpriority(os.PRIO_PROCESS, 0)]
+
+
+def worked(seconds: float) -> float:
+    """Processor time that was spent, at least so much."""
+    begun = time.thread_time()
+    while (spent := time.thread_time() - begun) < seconds:
+        pass
+    return spent
+
+
+def test_the_thread_rests_longer_than_it_has_worked(made: Promoter) -> None:
+    known, rests = threading.Event(), list[tuple[float, float]]()
+
+    def work(is_stopped: Stopped) -> None:
+        for _ in range(3):
+            spent, begun = worked(0.02), time.monotonic()
+            assert not is_stopped(0.0)
+            rests.append((time.monotonic() - begun, spent))
+        known.set()
+
+    made.add(work)
+    soon(known)
+    assert all(rest >= 2 * spent for rest, spent in rests)
+
+
+def test_the_end_waits_for_no_rest(made: Promoter) -> None:
+    resting, stopped = threading.Event(), list[bool]()
+
+    def work(is_stopped: Stopped) -> None:
+        resting.set()
+        stopped.append(is_stopped(60.0))
+
+    made.add(work)
+    soon(resting)
+    begun = time.monotonic()
+    made.end()
+    assert stopped == [True]
+    assert time.monotonic() - begun < 20
 
 
 FORKS = """
