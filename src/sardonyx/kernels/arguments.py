@@ -10,6 +10,9 @@ ROUNDED = 2
 GATED = 3
 """FINISH of a convolution whose results are multiplied by limits of themselves, as a hard swish is."""
 
+LEAKY = 4
+"""FINISH of a convolution whose results below 0 are multiplied by the slope of their channel."""
+
 
 class Gemm(IntEnum):
     """The argument words of `sdx_gemm_*` and `sdx_gemm_dynamic_*`; strides are in elements.
@@ -130,7 +133,8 @@ class Conv(IntEnum):
     how many a line of the input has.
     FINISH may be GATED where vectors multiply floats and PLAIN = 0. Tiles that are stored from registers are
     v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE + OFFSET then, of v = sum + BIAS[channel] and bits of
-    floats; what is not is given to an EPILOGUE that does the same.
+    floats; what is not is given to an EPILOGUE that does the same. In the same places it may be LEAKY: v, or
+    below 0 v * SLOPES[channel], which are padded as BIAS is.
     """
 
     X = 0
@@ -191,7 +195,8 @@ class Conv(IntEnum):
     SHIFT = 55
     SCALE = 56
     OFFSET = 57
-    EPILOGUE_WORDS = 58
+    SLOPES = 58
+    EPILOGUE_WORDS = 59
 
 
 class Windowed(IntEnum):
@@ -268,7 +273,8 @@ class Winograd(IntEnum):
     transformed at a time, TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with
     PANELS panels of weights; threads that would have fewer than FEW_TILES share out panels. POWERS, if not
     null, is what digits of channels are multiplied by. Each of GROUPS has whole blocks of CHANNELS_IN
-    channels, and whole panels of its part of CHANNELS. The end is as for `Conv` with PLAIN = 0 and one group.
+    channels, and whole panels of its part of CHANNELS. The end is as for `Conv` with PLAIN = 0 and one group;
+    FINISH may be LEAKY, without an EPILOGUE.
     """
 
     X = 0
@@ -306,7 +312,8 @@ class Winograd(IntEnum):
     PIXEL_STEP = 32
     POWERS = 33
     GROUPS = 34
-    EPILOGUE_WORDS = 35
+    SLOPES = 35
+    EPILOGUE_WORDS = 36
 
 
 class Attention(IntEnum):

@@ -80,10 +80,9 @@ def match_finish(kernel: Kernel, *, may_round: bool = False) -> Finish | None:
     if len(loads) != len(terms) or sum(t.buffer.role == "tile" for t in loads) != 1 or low > high:
         return None
     others = [t for t in loads if t.buffer.role != "tile"]
-    if any(t.picks or t.dtype is not own or t.at.factor(column) != 1 for t in others):
+    if any(not _runs_along_columns(t, own, column) for t in others):
         return None
-    fixed = channel_axes(kernel) | {axis for axis in kernel.outer if axis.extent == 1}
-    across = [t for t in others if t.axes <= fixed][:1]
+    across = [t for t in others if _is_fixed(t, kernel)][:1]
     full = [t for t in others if t not in across]
     if len(full) > 1 or (across and not _runs_along_channels(across[0], kernel)):
         return None
@@ -100,6 +99,20 @@ def channel_axes(kernel: Kernel) -> frozenset[Axis]:
     """The axes a bias may change with: the column, and the channel block of a blocked convolution."""
     outer = kernel.outer
     return frozenset({outer[-1], outer[1]}) if len(outer) == 5 else frozenset({outer[-1]})
+
+
+def is_of_channels(load: Load, dtype: DType, kernel: Kernel) -> bool:
+    """Whether it reads a number of that type for each channel, padded as channels are."""
+    along = _runs_along_columns(load, dtype, kernel.outer[-1])
+    return along and _is_fixed(load, kernel) and _runs_along_channels(load, kernel)
+
+
+def _runs_along_columns(load: Load, dtype: DType, column: Axis) -> bool:
+    return not load.picks and load.dtype is dtype and load.at.factor(column) == 1
+
+
+def _is_fixed(load: Load, kernel: Kernel) -> bool:
+    return load.axes <= channel_axes(kernel) | {axis for axis in kernel.outer if axis.extent == 1}
 
 
 def _runs_along_channels(bias: Load, kernel: Kernel) -> bool:

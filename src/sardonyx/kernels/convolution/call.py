@@ -106,8 +106,9 @@ def conv_call(
 
 def _may(operand: str, on_vectors: bool, band: MatrixTile | None, goal: Goal) -> dict[str, bool]:
     """What the end may be beside a finish."""
-    gates = on_vectors and operand == "f32" and goal.policy.may_transform
-    return {"may_round": band is not None, "may_gate": gates}
+    is_float = on_vectors and operand == "f32"
+    gates = is_float and goal.policy.may_transform
+    return {"may_round": band is not None, "may_gate": gates, "may_leak": is_float}
 
 
 def _weights(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels import scratch
-from sardonyx.kernels.arguments import GATED, Conv
+from sardonyx.kernels.arguments import GATED, LEAKY, Conv
 from sardonyx.kernels.convolution.outputs import Channels, Outputs
 from sardonyx.kernels.convolution.parts import Parts
 from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
@@ -184,7 +184,7 @@ class Block:
             TileWords.TILE_ROW: int_(shape.panel_row_bytes),
             TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
         }
-        gated = f.icmp("eq", word[Conv.FINISH], int_(GATED))
+        gated, leaky = (f.icmp("eq", word[Conv.FINISH], int_(how)) for how in (GATED, LEAKY))
         mode = f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE))
         to_y: dict[int, V] = {
             **self.end.limits,
@@ -194,12 +194,12 @@ class Block:
             TileWords.RESIDUAL_VECTOR: self.end.residual_stride(
                 self._bytes(self._vector_stride(Conv.R_BLOCK))
             ),
-            TileWords.MODE: f.select(gated, int_(Mode.GATE), mode),
+            TileWords.MODE: f.select(gated, int_(Mode.GATE), f.select(leaky, int_(Mode.LEAK), mode)),
             **{TileWords[name]: word[Conv[name]] for name in ("SLOPE", "SHIFT", "SCALE", "OFFSET")},
         }
         self.descriptors = Descriptors.of(f, words, in_scratch, to_y)
         kept = f.binary("or", self.plain, self.is_cut)
-        alone = f.binary("or", self.end.unfused, gated)
+        alone = f.binary("or", self.end.unfused, f.binary("or", gated, leaky))
         self.may_be_direct = f.binary("and", alone, f.binary("xor", kept, int_(1, "i1")))
 
     def _bytes(self, elements: V) -> V:
@@ -281,7 +281,10 @@ class Block:
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
         fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
         self.direct = f.binary("and", self.may_be_direct, fits)
-        self.descriptors.set_direct({TileWords.BIAS: self.end.bias(self.first_channel)})
+        slopes = f.gep(f.word(self.args, Conv.SLOPES, "ptr"), self.first_channel, shape.dtype)
+        self.descriptors.set_direct(
+            {TileWords.BIAS: self.end.bias(self.first_channel), TileWords.SLOPES: slopes}
+        )
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self._choose_kernels(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)

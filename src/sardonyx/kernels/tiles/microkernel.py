@@ -14,7 +14,7 @@ from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.tiles.short import widened
 from sardonyx.llvm.products import add_steps
-from sardonyx.llvm.vec import Function, Module, V, int_
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 UNROLL = 4
 """k steps of one turn of the inner loop."""
@@ -32,6 +32,7 @@ class Mode(IntEnum):
     ADD = 1
     FINISH = 2
     GATE = 3
+    LEAK = 4
 
 
 class TileWords(IntEnum):
@@ -64,6 +65,7 @@ class TileWords(IntEnum):
     SHIFT = 20
     SCALE = 21
     OFFSET = 22
+    SLOPES = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,9 @@ class MicroKernel:
 
     @property
     def modes(self) -> tuple[Mode, ...]:
-        """What may become of its sums: convolutions of floats alone ask for a gate."""
-        gates = self.shape.operand == "f32" and not self.shape.short and not self.differs
-        return tuple(mode for mode in Mode if gates or mode is not Mode.GATE)
+        """What may become of its sums: convolutions of floats alone ask for a gate or a leak."""
+        convolves = self.shape.operand == "f32" and not self.shape.short and not self.differs
+        return tuple(mode for mode in Mode if convolves or mode < Mode.GATE)
 
     @property
     def half(self) -> int:
@@ -112,9 +114,10 @@ def define(module: Module, kernel: MicroKernel) -> str:
     `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN; or, of v = sum + BIAS[c], v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE +
-    OFFSET. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
-    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch as
-    many bytes as they read, `few_bytes` ahead, up to their end, the last of them up to AHEAD_LAST.
+    OFFSET, or v, below 0 v * SLOPES[c].
+    Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or from AHEAD_LAST if
+    that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch as many bytes as they read, `few_bytes`
+    ahead, up to their end, the last of them up to AHEAD_LAST.
     """
     if not module.has(kernel.name):
         writer = Writer(module, kernel)
@@ -154,6 +157,11 @@ def clamped(f: Function, value: V, low: V, high: V) -> V:
         return f.smin(f.smax(value, low), high)
     value = f.select(f.fcmp("ogt", low, value), low, value)
     return f.select(f.fcmp("olt", high, value), high, value)
+
+
+def leaked(f: Function, value: V, slope: V) -> V:
+    """The value, times a slope where it is below 0; NaN stays NaN."""
+    return f.select(f.fcmp("olt", value, float_(0.0, value.type)), f.binary("fmul", value, slope), value)
 
 
 class Writer:
@@ -369,10 +377,11 @@ class Writer:
 
     def _store_as(self, mode: Mode, tile: V, descriptor: V, sums: Sequence[V]) -> None:
         f = self.f
+        if mode >= Mode.FINISH:
+            shifts = self._columns(descriptor, TileWords.BIAS)
+        if mode is Mode.LEAK:
+            slopes = self._columns(descriptor, TileWords.SLOPES)
         if mode in (Mode.FINISH, Mode.GATE):
-            bias = f.word(descriptor, TileWords.BIAS, "ptr")
-            at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
-            shifts = [f.load(address, self.type) for address in at]
             limits = self._splats(descriptor, TileWords.LOW, TileWords.HIGH)
         if mode is Mode.GATE:
             inner = self._splats(descriptor, TileWords.SLOPE, TileWords.SHIFT)
@@ -389,11 +398,20 @@ class Writer:
                 value = added(f, value, shifts[i % self.kernel.vectors])
                 value = added(f, value, f.load(residual[i], self.type))
                 value = clamped(f, value, *limits)
+            if mode is Mode.LEAK:
+                value = added(f, value, shifts[i % self.kernel.vectors])
+                value = leaked(f, value, slopes[i % self.kernel.vectors])
             if mode is Mode.GATE:
                 value = added(f, value, shifts[i % self.kernel.vectors])
                 gate = clamped(f, f.fma(value, *inner), *limits)
                 value = f.fma(f.binary("fmul", value, gate), *outer)
             f.store(value, into[i])
+
+    def _columns(self, descriptor: V, word: TileWords) -> list[V]:
+        """What a row of numbers of the columns holds, at the address in a word of the descriptor."""
+        f, row = self.f, self.f.word(descriptor, word, "ptr")
+        at = [f.gep(row, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
+        return [f.load(address, self.type) for address in at]
 
     def _splats(self, descriptor: V, *words: TileWords) -> list[V]:
         """Vectors of what words of the descriptor hold."""

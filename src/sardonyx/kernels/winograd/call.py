@@ -69,7 +69,7 @@ def winograd_call(
     }
     strides = (*place.strides[:2], *spatial)
     words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)} | powers
-    end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
+    end = end_words(kernel, anchor.dtype, Winograd, axes, emissions, may_leak=anchor.dtype is dt.F32)
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
         f"sdx_winograd_{scheme.name}",
         "conv",

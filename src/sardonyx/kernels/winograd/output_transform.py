@@ -1,19 +1,19 @@
 """Products of tiles, transformed back to pixels, and given to the end of the convolution.
 
-In registers where they are only stored, with bias, residual and limits; else line by line. Decides how a tile
-moves through registers; must not know where the products come from.
+In registers where they are only stored, with bias, residual and limits, or with slopes below 0; else line by
+line. Decides how a tile moves through registers; must not know where the products come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.arguments import LEAKY, Winograd
 from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
-from sardonyx.kernels.tiles.microkernel import added, clamped, hidden, prefetch
+from sardonyx.kernels.tiles.microkernel import added, clamped, hidden, leaked, prefetch
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
 from sardonyx.kernels.winograd.combine import combined, combined_at, divided, half_fits
@@ -72,9 +72,18 @@ class _Writer:
         first = f.mul(self.p0, per_panel)
         blocks = ceil_div(f, word[Winograd.CHANNELS], int_(self.shape.block))
         last = f.smin(f.mul(self.p1, per_panel), blocks)
-        stored, passed, done = (f.new_label(hint) for hint in ("stored", "passed", "done"))
+        hints = "leaky", "others", "stored", "passed", "done"
+        leaky, others, stored, passed, done = map(f.new_label, hints)
+        ends: dict[str, Callable[[V, V], None]] = {
+            stored: partial(self._store_block, leaks=False),
+            passed: self._pass_on_block,
+        }
+        if shape.is_float:
+            ends[leaky] = partial(self._store_block, leaks=True)
+            f.branch(f.icmp("eq", word[Winograd.FINISH], int_(LEAKY)), leaky, others)
+            f.start(others)
         f.branch(self.end.unfused, stored, passed)
-        for label, block_of_tiles in ((stored, self._store_block), (passed, self._pass_on_block)):
+        for label, block_of_tiles in ends.items():
             f.start(label)
             with f.loop(first, last) as block:
                 number = f.sub(block.index, first)
@@ -86,7 +95,7 @@ class _Writer:
         f.ret()
         f.finish()
 
-    def _store_block(self, block: V, source: V) -> None:
+    def _store_block(self, block: V, source: V, *, leaks: bool) -> None:
         """All tiles of one block of channels, from registers to where they belong."""
         f, first = self.f, self.grid.position(self.f, self.low)
         limits = [f.splat(limit, self.shape.lanes) for limit in self.end.limits.values()]
@@ -95,17 +104,19 @@ class _Writer:
             position = Position(*values)
             begin = [position.sample, block, *self.grid.first(f, position)]
             with f.when(f.icmp("slt", begin[3], self.grid.pixels.size)):
-                self._store_tile(source, begin, limits)
+                self._store_tile(source, begin, limits, leaks=leaks)
             after = self.grid.after(f, position, int_(1))
             each.next(f.gep(source, int_(self.tile_bytes), "i8"), *after.values)
 
-    def _store_tile(self, source: V, begin: list[V], limits: Sequence[V]) -> None:
+    def _store_tile(self, source: V, begin: list[V], limits: Sequence[V], *, leaks: bool) -> None:
         """The tile that begins there. What lies beyond the last pixel of a line goes to it, before it."""
         f, grid, vector = self.f, self.grid, self.shape.vector
         _, block, line, pixel = begin
         kept = _kept(f, grid.pixels, pixel, self.scheme.outputs[1])
         to, residual = self._pixels("Y", begin, kept), self._pixels("R", begin, kept)
-        bias = self.end.bias(f.mul(block, int_(self.shape.block)))
+        channel = f.mul(block, int_(self.shape.block))
+        bias = self.end.bias(channel)
+        slopes = f.gep(f.word(self.args, Winograd.SLOPES, "ptr"), channel, self.shape.dtype)
         if self.scheme.tile:
             with f.when(f.icmp("slt", line, grid.lines.size)):
                 self._ask_for_next(to, begin)
@@ -117,12 +128,16 @@ class _Writer:
             for number, points in self._lines(at[0]):
                 distance = f.mul(int_(number), grid.lines.step)
                 with f.when(f.icmp("slt", f.add(line, distance), grid.lines.size)):
-                    # The residual may lie where results go to.
-                    others = [f.load(address, vector) for address in residual.line(f, at[2], distance)]
-                    values = [
-                        clamped(f, added(f, added(f, value, shift), other), *limits)
-                        for value, other in zip(self._row(points), others, strict=True)
-                    ]
+                    if leaks:
+                        slope = f.load(f.gep(slopes, part.index, self.shape.dtype), vector)
+                        values = [leaked(f, added(f, value, shift), slope) for value in self._row(points)]
+                    else:
+                        # The residual may lie where results go to.
+                        others = [f.load(address, vector) for address in residual.line(f, at[2], distance)]
+                        values = [
+                            clamped(f, added(f, added(f, value, shift), other), *limits)
+                            for value, other in zip(self._row(points), others, strict=True)
+                        ]
                     addresses = to.line(f, at[1], distance)
                     for value, address in zip(reversed(values), reversed(addresses), strict=True):
                         f.store(value, address)

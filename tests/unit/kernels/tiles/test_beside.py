@@ -57,12 +57,16 @@ def test_lanes_of_columns_are_added(columns: int, rows: int, mode: Mode) -> None
     }
     lines = {TileWords.SLOPE: 0.5, TileWords.SHIFT: 1, TileWords.SCALE: 0.25, TileWords.OFFSET: 3}
     words |= {word: bits(number, "float32") for word, number in lines.items()}
+    slopes = np.arange(-2, shape.lanes - 2, dtype=np.float32) / 8
+    words |= {TileWords.SLOPES: slopes.ctypes.data}
     for word, value in words.items():
         descriptor[word] = value
     made.call(kernel.name, held, packed, tile, kernel.half * row, descriptor, packed)
     finished = np.clip(sums + bias + residual, -20, 30)
     gated = (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3
-    expected = {Mode.STORE: sums, Mode.ADD: sums + before, Mode.FINISH: finished, Mode.GATE: gated}[mode]
+    leaked = (sums + bias) * np.where(sums + bias < 0, slopes, np.float32(1))
+    ends = {Mode.FINISH: finished, Mode.GATE: gated, Mode.LEAK: leaked}
+    expected = {Mode.STORE: sums, Mode.ADD: sums + before, **ends}[mode]
     assert np.array_equal(tile, expected)
 
 

@@ -73,6 +73,8 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
     words |= {TileWords.RESIDUAL_VECTOR: shape.lanes * size, TileWords.AHEAD_LAST: b.ctypes.data}
     lines = {TileWords.SLOPE: 0.5, TileWords.SHIFT: 1, TileWords.SCALE: 0.25, TileWords.OFFSET: 3}
     words |= {word: bits(number, real.__name__) for word, number in lines.items()}
+    slopes = np.arange(-2, columns - 2, dtype=real) / 8
+    words |= {TileWords.SLOPES: slopes.ctypes.data}
     for word, value in words.items():
         descriptor[word] = value
     made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, descriptor, b)
@@ -81,14 +83,16 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
         Mode.ADD: sums + before,
         Mode.FINISH: np.clip(sums + bias + residual, -20, 30),
         Mode.GATE: (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3,
+        Mode.LEAK: (sums + bias) * np.where(sums + bias < 0, slopes, 1),
     }[mode]
     assert np.array_equal(tile, expected)
 
 
-def test_convolutions_of_floats_alone_ask_for_a_gate() -> None:
+@pytest.mark.parametrize("mode", [Mode.GATE, Mode.LEAK])
+def test_convolutions_of_floats_alone_ask_for_more_than_limits(mode: Mode) -> None:
     kernels = [MicroKernel(shape_of(dtype), 5, 2) for dtype in FLOATS]
-    assert [Mode.GATE in kernel.modes for kernel in kernels] == [dtype == "f32" for dtype in FLOATS]
-    assert Mode.GATE not in MicroKernel(shape_of("f32"), 5, 2, differs=True).modes
+    assert [mode in kernel.modes for kernel in kernels] == [dtype == "f32" for dtype in FLOATS]
+    assert mode not in MicroKernel(shape_of("f32"), 5, 2, differs=True).modes
 
 
 @pytest.mark.parametrize("rows", [1, 5])
