@@ -114,9 +114,9 @@ STRASSEN = Knob(
 SHORT_WEIGHTS = Knob(
     "short_weights",
     "auto",
-    "weights of products with up to 4 rows (2 on AVX2), with AMX recurrent ones, in 24 bits, which changes"
-    " results by less than fp32 promises: auto = where they do not stay in caches and rows are few or likely"
-    " to be, off = never, on = wherever it is possible; never where precision is strict",
+    "weights of products with up to 4 rows (2 on AVX2), with AVX-512 recurrent ones up to 5, in 24 bits,"
+    " which changes results by less than fp32 promises: auto = where they do not stay in caches and rows are"
+    " few or likely to be, off = never, on = wherever it is possible; never where precision is strict",
     choices=("auto", "off", "on"),
     changes_code=True,
 )

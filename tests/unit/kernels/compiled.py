@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.compiler.builder import Parts, body_program
@@ -27,6 +27,7 @@ from tests.runnable import is_quick
 Array = np.ndarray[Any, Any]
 Make = Callable[..., Sequence[Value]]
 Sizes = Sequence[Any]
+FP32 = Policy()
 
 
 def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), sizes: Sizes = ()) -> Graph:
@@ -49,9 +50,9 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
         return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), data_sizes)
 
 
-def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
+def programs_of(graph: Graph, target: Target, policy: Policy = FP32) -> Callable[[int], Program]:
     """The compiled graph for any number of threads; AssertionError if part of it would run on the host."""
-    backend = X86Backend(Goal(target))
+    backend = X86Backend(Goal(target, policy))
     with backend.build(cache.shared(), identity.build(), quick=is_quick(target, text(graph))) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
@@ -61,9 +62,9 @@ def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
     return lambda threads: Program(data, weights, image, lambda: parts.report, threads=threads)
 
 
-def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
+def program_of(graph: Graph, target: Target, threads: int = 1, policy: Policy = FP32) -> Program:
     """The compiled graph; AssertionError if part of it would run on the host."""
-    return programs_of(graph, target)(threads)
+    return programs_of(graph, target, policy)(threads)
 
 
 def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
@@ -73,10 +74,10 @@ def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 
 
 
 def natives(
-    graph: Graph, target: Target, feeds: Sequence[Array], threads: Sequence[int]
+    graph: Graph, target: Target, feeds: Sequence[Array], threads: Sequence[int], policy: Policy = FP32
 ) -> Iterator[list[Array]]:
     """All results of a run for each of these numbers of threads; the graph is compiled once."""
-    program = programs_of(graph, target)
+    program = programs_of(graph, target, policy)
     for number in threads:
         yield program(number).run(feeds, range(len(graph.outputs)))
 

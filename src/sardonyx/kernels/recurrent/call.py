@@ -69,13 +69,15 @@ class _Layer:
         directions = self.given["h"].shape[0]
         assert isinstance(directions, int)
         self.directions = directions
-        self.short = short.chosen(self.given["r"], goal)
         rows = self.given["gates"].shape[1]
+        self.short = short.chosen(self.given["r"], rows, goal)
         self.matrix = matrix.chosen(self.given["r"], rows, goal)
         known = self.units if isinstance(self.units, int) else 0
         self.is_matrix = self.matrix is not None and matrix.serves_all(known, rows, self.matrix)
+        self.keeps_floats = self.short and not self.matrix and short.needs_floats(rows, goal)
         self.matrices: list[Storage] = []
         self.packed: list[Storage] = []
+        self.floats: list[Storage] = []
         self.rests: Storage | None = None
 
     def layer(self, activations: tuple[tuple[str, float, float], ...]) -> Layer:
@@ -87,7 +89,8 @@ class _Layer:
         facts = activations, attrs["clip"], extra, ragged, forget, quantised
         if self.is_matrix:
             return Layer(self.kind, self.dtype, *facts, matrix=True)
-        return Layer(self.kind, self.dtype, *facts, short=self.short, hands_over=self.matrix is not None)
+        hands_over = self.matrix is not None or self.keeps_floats
+        return Layer(self.kind, self.dtype, *facts, short=self.short, hands_over=hands_over)
 
     def panels(self) -> list[tuple[Panel, int]]:
         """The panels with their first gate."""
@@ -114,6 +117,8 @@ class _Layer:
                 continue
             if r.is_numeric_const:
                 self.packed.append(self._packed(r, panel, first))
+                if self.keeps_floats:
+                    self.floats.append(self._packed(r, replace(panel, short=False), first))
                 continue
             storage = Storage("arena", self.compute, self.stride(panel) * r.shape[0])
             self.packed.append(storage)
@@ -155,7 +160,7 @@ class _Layer:
         words: dict[int, Argument] = {}
         words |= {Word.STEPS: steps, Word.BATCH: batch, Word.UNITS: self.units, Word.DIRECTIONS: count}
         words |= {Word.BACKWARD: 1 if reverse else 2 >> first, Word.STATE: Address(state)}
-        reads, writes = list(self.packed), [state]
+        reads, writes = [*self.packed, *self.floats], [state]
         for role, word, axes in _OPERANDS:
             value = self.given.get(role)
             if value is not None:
@@ -163,18 +168,17 @@ class _Layer:
         for place, (word, axes) in zip(self.results, _RESULTS, strict=False):
             if place is not None:
                 writes.append(self._operand(words, place, word, axes, first))
-        for word, (panel, _), packed in zip(
-            (Word.WEIGHTS, Word.INNER), self.panels(), self.packed, strict=False
-        ):
-            words[word] = Address(packed, self.stride(panel) * panel.depth * first)
-            words[word + 1] = self.stride(panel)
+        panels = [panel for panel, _ in self.panels()]
+        words |= self._weights(layer.weights, panels, self.packed, first)
+        whole = [replace(panel, short=False) for panel in panels]
+        words |= self._weights((Word.WEIGHTS, Word.INNER), whole, self.floats, first)
         for word, storage in zip((Word.MATRIX, Word.MATRIX_INNER), self.matrices, strict=False):
             reads.append(storage)
             each = storage.size // self.directions
             words |= {word: Address(storage, each * first), Word(word + 1): each}
         modules = {layer.symbol: lambda: layer_ir(layer, self.goal)}
         if layer.hands_over:
-            many = replace(layer, short=False, hands_over=False, matrix=True)
+            many = replace(layer, short=False, hands_over=False, matrix=self.matrix is not None)
             words[Word.MANY] = Entry(many.symbol)
             modules[many.symbol] = lambda: layer_ir(many, self.goal)
         if self.rests is not None:
@@ -202,6 +206,16 @@ class _Layer:
             f"{count} directions, {steps} steps of {batch} rows",
         )
         return call, modules
+
+    def _weights(
+        self, names: tuple[Word, ...], panels: list[Panel], packed: list[Storage], first: int
+    ) -> dict[int, Argument]:
+        """Where the panels of directions from the first one on are, and how far apart those of each."""
+        words: dict[int, Argument] = {}
+        for word, panel, storage in zip(names, panels, packed, strict=False):
+            words[word] = Address(storage, self.stride(panel) * panel.depth * first)
+            words[word + 1] = self.stride(panel)
+        return words
 
     def _scratch_bytes(self, batch: Dim, layer: Layer) -> Dim:
         if self.matrix:

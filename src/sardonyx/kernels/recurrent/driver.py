@@ -116,7 +116,7 @@ class _Driver:
         return Cut.of(f, batch, f.smax(tiles, int_(1))), tiles
 
     def _hand_over(self) -> None:
-        """Let the kernel on matrix registers do it if rows are many."""
+        """Let the kernel for many rows do it if they are."""
         f, word = self.f, self.memory.word
         few, many = f.new_label("few"), f.new_label("many")
         f.branch(f.icmp("sge", word[Word.BATCH], int_(LEAST_ROWS)), many, few)
@@ -128,7 +128,7 @@ class _Driver:
     def _overflows(self) -> V:
         """Whether L2 is too small for the weights of a direction: threads then share out each of them."""
         f, word = self.f, self.memory.word
-        lanes = f.add(word[Word.WEIGHTS_D], word[Word.INNER_D])
+        lanes = f.add(word[Word.SHORT_D], word[Word.SHORT_INNER_D])
         limit = self.goal.target.l2_bytes * 3 // 4
         return f.icmp("sgt", f.mul(lanes, int_(size_of(self.layer.compute))), int_(limit))
 

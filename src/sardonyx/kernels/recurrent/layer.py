@@ -28,13 +28,14 @@ class Word(IntEnum):
     """Argument words; strides are in elements. Absent operands and results have address 0.
 
     GATES [T, B, D, gates * H] is the input's part of the gates, WEIGHTS (and INNER, of a GRU's hidden gate)
-    are packed panels with a stride for the direction. EXTRA is peepholes [D, 3 H] or the inner bias [D, H].
-    STATE is workspace of `slabs` times D * B * padded H elements: h of even and odd steps, then c, or z and
-    r * h. Bit d of BACKWARD says that direction d runs from the end. COLUMNS, of 8-bit weights, is i32
-    [D, blocks of units, gates, 3, lanes]: the sum of a column, its zero point and the bits of its scale.
-    RESTS, of those whose sums are short, is i32 [D, groups]: how many panels behind the direction's first one
-    lies what is too much of the panel of a group, 0 if there is none. MATRIX (and MATRIX_INNER) are weights
-    as matrix registers read them, with strides in dwords; MANY is the kernel that does.
+    are packed panels with a stride for the direction, SHORT (and SHORT_INNER) those of 24 bits. EXTRA is
+    peepholes [D, 3 H] or the inner bias [D, H]. STATE is workspace of `slabs` times D * B * padded H
+    elements: h of even and odd steps, then c, or z and r * h. Bit d of BACKWARD says that direction d runs
+    from the end. COLUMNS, of 8-bit weights, is i32 [D, blocks of units, gates, 3, lanes]: the sum of a
+    column, its zero point and the bits of its scale. RESTS, of those whose sums are short, is i32 [D,
+    groups]: how many panels behind the direction's first one lies what is too much of the panel of a group,
+    0 if there is none. MATRIX (and MATRIX_INNER) are weights as matrix registers read them, with strides in
+    dwords; MANY is the kernel for many rows.
     """
 
     STEPS = 0
@@ -51,6 +52,10 @@ class Word(IntEnum):
     WEIGHTS_D = auto()
     INNER = auto()
     INNER_D = auto()
+    SHORT = auto()
+    SHORT_D = auto()
+    SHORT_INNER = auto()
+    SHORT_INNER_D = auto()
     EXTRA = auto()
     EXTRA_D = auto()
     LENS = auto()
@@ -91,7 +96,8 @@ class Layer:
 
     `kind` is lstm, gru, gru_reset (reset before the product) or rnn; `extra` tells of peepholes or an inner
     bias, `ragged` of sequence lengths, `quantised` of 8-bit weights, `short` of weights of 24 bits.
-    `matrix` ones are summed on matrix registers; another `hands_over` many rows to such a kernel.
+    `matrix` ones are summed on matrix registers; another `hands_over` many rows to such a kernel, or to one
+    that reads floats.
     """
 
     kind: str
@@ -111,6 +117,13 @@ class Layer:
         """The name of the kernel."""
         text = repr([getattr(self, field.name) for field in fields(self)][2:])
         return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def weights(self) -> tuple[Word, Word]:
+        """The words of the weights of both phases; their strides come next."""
+        if self.matrix:
+            return Word.MATRIX, Word.MATRIX_INNER
+        return (Word.SHORT, Word.SHORT_INNER) if self.short else (Word.WEIGHTS, Word.INNER)
 
     @property
     def compute(self) -> str:
@@ -136,7 +149,7 @@ class Layer:
 _ADDRESSES = frozenset(
     {
         *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.RESTS, Word.EXTRA),
-        *(Word.MATRIX, Word.MATRIX_INNER, Word.MANY),
+        *(Word.SHORT, Word.SHORT_INNER, Word.MATRIX, Word.MATRIX_INNER, Word.MANY),
         *(Word.LENS, Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
     }
 )

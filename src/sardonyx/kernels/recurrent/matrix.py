@@ -18,6 +18,7 @@ from sardonyx.kernels.contents import allows
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
+from sardonyx.kernels.recurrent.short import MOST_ROWS
 from sardonyx.kernels.recurrent.sums import Panel
 from sardonyx.kernels.share import ceil_div, new_words, round_up
 from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, kernels
@@ -27,7 +28,7 @@ from sardonyx.kernels.tiles.split import define_split_rows
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-LEAST_ROWS = 6
+LEAST_ROWS = MOST_ROWS + 1
 """Rows from which on registers are faster than vectors, if weights are the sums of several numbers."""
 
 _LEAST_UNITS, _LEAST_OF_BOTH, _LEAST_OF_ROUNDED = 32, 192, 128

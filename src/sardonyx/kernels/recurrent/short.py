@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.contents import allows
@@ -20,14 +22,17 @@ from sardonyx.llvm.types import mangle, vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
 OPERAND = "f24"
+MOST_ROWS = 5
+"""Rows up to which a layer waits for its weights: one tile of sums, for which they are widened once."""
+
 FLOATS, VECTORS = 4, 3
 """So many vectors of floats are kept in so many."""
 
 Array = np.ndarray
 
 
-def chosen(r: Value, goal: Goal) -> bool:
-    """Whether a layer reads its weights r[D, H, gates * H] so.
+def chosen(r: Value, rows: Dim, goal: Goal) -> bool:
+    """Whether a layer of so many rows reads its weights r[D, H, gates * H] so while these are few.
 
     Where the user leaves it to us, it does if those of a direction do not stay in L2 beside states and gates.
     """
@@ -36,13 +41,20 @@ def chosen(r: Value, goal: Goal) -> bool:
         return False
     if not r.is_numeric_const or r.data is None or not r.data.size:
         return False
-    if wanted == "auto" and r.data[0].nbytes <= goal.target.l2_bytes * 3 // 4:
-        return False
+    if wanted == "auto":
+        stay = r.data[0].nbytes <= goal.target.l2_bytes * 3 // 4
+        if stay or (dims.lower_bound(rows) or 0) > MOST_ROWS:
+            return False
     return allows(r, _are_near)
 
 
 def _are_near(directions: Array) -> bool:
     return all(map(is_near, directions))
+
+
+def needs_floats(rows: Dim, goal: Goal) -> bool:
+    """Whether a layer with such weights keeps floats too, which many rows are multiplied by."""
+    return not isinstance(rows, int) and not goal.keeps_once
 
 
 def shortened(weights: Array, lanes: int) -> Array:

@@ -47,8 +47,7 @@ class Step:
             self._write_registers(self.registers, odd)
             return
         inner = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(UNROLL * panel.depth)), int_(UNROLL))
-        weights, stride = ((Word.WEIGHTS, Word.WEIGHTS_D), (Word.INNER, Word.INNER_D))[self.phase]
-        first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), panel.dtype)
+        first = self._weights(panel.dtype)
         panel_bytes = f.mul(inner, int_(panel.weight_bytes))
         row_bytes = f.mul(memory.pitch, int_(size_of(self.layer.compute)))
         row_bytes = self.points.row_bytes if self.points else row_bytes
@@ -80,9 +79,8 @@ class Step:
 
     def _write_registers(self, registers: Registers, odd: V) -> None:
         """The function on matrix registers."""
-        f, memory, panel = self.f, self.memory, self.panel
-        weights, stride = ((Word.MATRIX, Word.MATRIX_D), (Word.MATRIX_INNER, Word.MATRIX_INNER_D))[self.phase]
-        first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), "i32")
+        f, panel = self.f, self.panel
+        first = self._weights("i32")
         group_bytes = registers.group_bytes()
         tile = f.alloca(panel.dtype, registers.rows * panel.vectors * panel.lanes)
         with f.loop(self.group0, self.group1) as turn:
@@ -98,6 +96,11 @@ class Step:
                     self._row(group, f.add(part.index, row.index), sums)
         f.ret()
         f.finish()
+
+    def _weights(self, dtype: str) -> V:
+        """Where those of the direction begin, of that type."""
+        f, word, weights = self.f, self.memory.word, self.layer.weights[self.phase]
+        return f.gep(word[weights], f.mul(self.d, word[Word(weights + 1)]), dtype)
 
     def _add_rest(self, sums: V, operands: tuple[V, V, V, V], group: V, tile: V, size: V) -> None:
         """Add the products of what was too much of a group's weights."""

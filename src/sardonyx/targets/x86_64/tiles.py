@@ -27,7 +27,7 @@ AVX2: tuple[RegisterTile, ...] = (
 AVX512: tuple[RegisterTile, ...] = (
     RegisterTile("f32", "f32", rows=14, vectors=2, k_step=1, instruction=of.VFMADD_ZMM),
     RegisterTile("f64", "f64", rows=14, vectors=2, k_step=1, instruction=of.VFMADD_ZMM),
-    RegisterTile("f24", "f32", 14, 2, 1, of.VFMADD_ZMM, ("amx-tile",), precisions=("fp32", "bf16")),
+    RegisterTile("f24", "f32", 14, 2, 1, of.VFMADD_ZMM, precisions=("fp32", "bf16")),
     RegisterTile("bf16", "f32", 14, 2, 2, of.VDPBF16PS_ZMM, ("avx512bf16",), precisions=("bf16",)),
     RegisterTile("i8", "i32", 14, vectors=2, k_step=4, instruction=of.VPDPBUSD_ZMM, features=("avx512vnni",)),
     RegisterTile("i16", "i32", 14, vectors=2, k_step=2, instruction=of.VPDPWSSD_ZMM, features=_PAIRS),
