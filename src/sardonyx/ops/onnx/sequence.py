@@ -142,6 +142,12 @@ def _piece(x: Value, axis: int, start: Dim, size: Dim) -> Value:
     return x.slice(begin, [size if a == axis else n for a, n in enumerate(x.shape)])
 
 
+def _repeated(split: Value) -> int:
+    """The size of each piece where the sizes are one number, as often as is known at run time; else -1."""
+    size = _position(split.args[0]) if split.prim == "broadcast" and split.args[0].size == 1 else None
+    return -1 if size is None or size < 0 else size
+
+
 @op("SplitToSequence", since=11)
 def split_to_sequence(x: Value, split: Value | None = None, *, axis: int = 0, keepdims: int = 1) -> Value:
     """Pieces of x along an axis: of the given sizes, of one size, or single positions."""
@@ -165,7 +171,8 @@ def split_to_sequence(x: Value, split: Value | None = None, *, axis: int = 0, ke
             pieces.append(piece if whole else piece.reshape(x.shape[:axis] + x.shape[axis + 1 :]))
             start = start + size
         return _sequence("sequence", pieces, {}, _all(pieces))
-    rest = (*x.shape[:axis], *((1 if split is None else -1,) if whole else ()), *x.shape[axis + 1 :])
+    each = 1 if split is None else _repeated(split)
+    rest = (*x.shape[:axis], *((each,) if whole else ()), *x.shape[axis + 1 :])
     args = (x,) if split is None else (x, split)
     return _sequence("sequence_split", args, {"axis": axis, "keep": whole}, ((x.dtype, rest),))
 

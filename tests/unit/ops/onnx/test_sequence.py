@@ -18,3 +18,22 @@ def test_empty_sequences_of_two_types_are_two() -> None:
     y, j = outputs(parsed(text), x, i)
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(j, i)
+
+
+def test_pieces_of_one_repeated_size_have_it_in_a_loop() -> None:
+    """As PyTorch writes repeat_interleave: the body makes a shape of a piece, whose length must be known."""
+    text = """g (float[N,2] x, int64[N] times) => (float[?,2] y) {
+        yes = Constant<value = bool {1}>()  zero = Constant<value_int = 0>()
+        n = Shape(times)  trips = Gather(n, zero)
+        ones = ConstantOfShape<value = int64[1] {1}>(n)
+        rows = SplitToSequence<axis = 0>(x, ones)  counts = SplitToSequence<axis = 0>(times, ones)
+        e = SequenceEmpty()
+        s = Loop<body = b (int64 i, bool go, seq(float[?,?]) a) => (bool more, seq(float[?,?]) c) {
+            more = Identity(go)  row = SequenceAt(rows, i)  count = SequenceAt(counts, i)
+            two = Constant<value_ints = [2]>()  shape = Concat<axis = 0>(count, two)
+            r = Expand(row, shape)  c = SequenceInsert(a, r) }>(trips, yes, e)
+        y = ConcatFromSequence<axis = 0>(s)
+    }"""
+    x, times = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([2, 1, 4])
+    (y,) = outputs(parsed(text), x, times)
+    np.testing.assert_array_equal(y, np.repeat(x, times, 0))
