@@ -5,6 +5,7 @@ A wheel that is built with it starts its first model without compiling contracti
 
 from __future__ import annotations
 
+import argparse
 import sys
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,9 @@ def write(folder: Path) -> int:
 
 def main() -> int:
     """Write to the folder of the command line, or where this package looks for them."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else shipped.FOLDER
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=shipped.FOLDER)
+    folder = parser.parse_args().folder
     print(f"{write(folder)} objects in {folder}")
     return 0
 

@@ -45,3 +45,16 @@ def test_objects_are_written_and_found(
         assert shipped.find("other", isa.TARGETS[0], "fp32", shipped.sources) is None
     finally:
         shipped._index.cache_clear()
+
+
+@pytest.mark.parametrize(("words", "status"), [(["--help"], 0), (["--folder"], 2), (["a", "b"], 2)])
+def test_what_is_no_folder_writes_nothing(
+    words: list[str], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["ship", *words])
+    monkeypatch.setattr(ship, "write", lambda folder: pytest.fail(f"written to {folder}"))
+    with pytest.raises(SystemExit) as ended:
+        ship.main()
+    assert ended.value.code == status
+    assert not list(tmp_path.iterdir())
