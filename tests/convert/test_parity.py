@@ -49,9 +49,16 @@ def test_nan_and_inf_must_stand_where_they_stood() -> None:
 
 def test_a_tie_excuses_a_label() -> None:
     scores = np.array([[0.5, 0.5], [0.9, 0.1]], F)
-    parity = compared((np.array([0, 0]), scores), (np.array([1, 0]), scores))
+    theirs = scores + np.array([0, 1e-6])
+    parity = compared((np.array([0, 0]), scores), (np.array([1, 0]), theirs))
     assert parity.holds and parity.outputs[0].undecided == 1
-    assert not compared((np.array([0, 1]), scores), (np.array([0, 0]), scores)).holds
+    assert not compared((np.array([0, 1]), scores), (np.array([0, 0]), theirs)).holds
+
+
+def test_a_tie_that_nothing_was_rounded_for_excuses_none() -> None:
+    scores = np.array([[0, 0.5, 0.5], [0.8, 0.1, 0.1]], F)
+    parity = compared((np.array([1, 0]), scores), (np.array([2, 0]), scores))
+    assert not parity.holds and parity.outputs[0].undecided == 0
 
 
 def test_words_are_compared_as_words() -> None:

@@ -14,7 +14,7 @@ import xgboost
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, StackingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import SimpleImputer
@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 import sardonyx
 from sardonyx.convert import ConvertError, convert, from_lightgbm, from_sklearn, from_xgboost
@@ -134,6 +134,12 @@ def test_what_cannot_be_converted_is_named() -> None:
         convert(GaussianProcessClassifier().fit(MATRIX[:9], MATRIX[:9, 0] > MATRIX[0, 0]), sample=MATRIX[:9])
     with pytest.raises(ConvertError, match="not of a framework known here"):
         convert(object())
+
+
+def test_what_is_written_wrong_is_told_as_that() -> None:
+    stacked = StackingClassifier([("a", SVC()), ("b", GaussianNB())], cv=2)
+    with pytest.raises(ConvertError, match="was written as one that cannot run"):
+        from_sklearn(stacked.fit(MATRIX, CLASSES > 0), sample=MATRIX)
 
 
 def test_a_sample_must_fit() -> None:

@@ -35,7 +35,7 @@ from sardonyx.convert.kinds import is_pickle, kind_of
 from sardonyx.convert.parity import Parity
 from sardonyx.convert.samples import sampled
 from sardonyx.convert.words import SAMPLE
-from sardonyx.ort.exceptions import InvalidGraph, NotImplemented
+from sardonyx.ort.exceptions import Fail, InvalidGraph, NotImplemented
 
 QUIET = 4
 FIXED = "_"
@@ -193,7 +193,7 @@ def _session(path: Path, row: Framework) -> sardonyx.InferenceSession:
     settings.log_severity_level = QUIET
     try:
         return sardonyx.InferenceSession(str(path), settings)
-    except (InvalidGraph, NotImplemented) as error:
+    except (Fail, InvalidGraph, NotImplemented) as error:
         raise ConvertError(
             f"the model of {row.title} was written as one that cannot run: {error.__cause__}"
         ) from error

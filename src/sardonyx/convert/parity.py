@@ -74,7 +74,7 @@ def compare(
             return Parity([_failed(name, told) for name in names], drawn)
         theirs = [_aligned(expected, mine) for expected, mine in zip(case.answers, ours, strict=True)]
         for name, mine, expected in zip(names, ours, theirs, strict=True):
-            found = _compared(name, mine, expected, theirs, tolerance, points)
+            found = _compared(name, mine, expected, (ours, theirs), tolerance, points)
             known = worst.get(name)
             worst[name] = found if known is None else _worse(known, found)
     return Parity(list(worst.values()), drawn)
@@ -125,7 +125,12 @@ def _without_ones(array: Array) -> tuple[int, ...]:
 
 
 def _compared(
-    name: str, mine: Array, expected: Array, all_expected: Sequence[Array], tolerance: float, points: int
+    name: str,
+    mine: Array,
+    expected: Array,
+    sides: tuple[Sequence[Array], Sequence[Array]],
+    tolerance: float,
+    points: int,
 ) -> OutputParity:
     if mine.shape != expected.shape:
         wrong = f"shape {list(mine.shape)}, the framework says {list(expected.shape)}"
@@ -135,8 +140,8 @@ def _compared(
     mine = mine.astype(str).astype(object) if expected.dtype == object else mine
     unequal = (mine != expected) & ((mine == mine) | (expected == expected))
     ties = np.zeros(unequal.shape, bool)
-    if unequal.any() and len(all_expected) > 1:
-        ties = unequal & _undecided(all_expected[1], unequal.shape, tolerance)
+    if unequal.any() and len(sides[1]) > 1:
+        ties = unequal & _undecided(sides[0][1], sides[1][1], unequal.shape, tolerance)
     differing = int(unequal.sum())
     bad = differing - int(ties.sum())
     error = 0.0
@@ -168,11 +173,20 @@ def _close(name: str, mine: Array, expected: Array, tolerance: float) -> OutputP
     return OutputParity(name, error, relative, differing, 0, mine.size, wrong)
 
 
-def _undecided(scores: Array, shape: tuple[int, ...], tolerance: float) -> Array:
-    """Whether the two best classes of a row, or the score of a single one and 0, are a toss-up."""
-    if scores.dtype.kind != "f" or scores.ndim != 2 or len(scores) != shape[0]:
+def _undecided(ours: Array, theirs: Array, shape: tuple[int, ...], tolerance: float) -> Array:
+    """Whether the two best classes of a row, or the score of a single one and 0, are a toss-up.
+
+    Not where they are equal on both sides: nothing was rounded then, so another label follows another rule.
+    """
+    if theirs.dtype.kind != "f" or theirs.ndim != 2 or len(theirs) != shape[0] or ours.shape != theirs.shape:
         return np.zeros(shape, bool)
-    ordered = np.sort(scores.astype(np.float64), 1)
-    margin = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, -1]
-    near = np.abs(margin) <= tolerance * float(np.abs(scores).max(initial=0))
+    margin = _margin(theirs)
+    near = np.abs(margin) <= tolerance * float(np.abs(theirs).max(initial=0))
+    near &= (margin != 0) | (_margin(ours) != 0)
     return np.broadcast_to(near.reshape(-1, *(1,) * (len(shape) - 1)), shape)
+
+
+def _margin(scores: Array) -> Array:
+    ordered = np.sort(scores.astype(np.float64), 1)
+    margin: Array = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, -1]
+    return margin

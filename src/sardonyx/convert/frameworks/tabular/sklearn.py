@@ -21,6 +21,7 @@ from sardonyx.convert.frameworks.tabular import (
     sklearn_categories,
     sklearn_encoders,
     sklearn_imputers,
+    sklearn_margins,
     sklearn_pandas,
     sklearn_trees,
     sklearn_voting,
@@ -151,6 +152,7 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
         sklearn_categories.registered(),
         sklearn_encoders.registered(),
         sklearn_imputers.registered(),
+        sklearn_margins.registered(),
         sklearn_trees.registered(),
         sklearn_voting.registered(),
     ):
@@ -171,6 +173,7 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
     del proto.graph.output[
         len(answers_of(model)[0]) :
     ]  # scikit-learn answers no more, so nothing proves them
+    sklearn_margins.turned(last, proto.graph)
     data: bytes = proto.SerializeToString()
     return data
 
