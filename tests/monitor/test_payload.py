@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.monitor import query
 from sardonyx.monitor.capture import Capture, Collection
 from sardonyx.monitor.metrics import Metrics
 from sardonyx.monitor.payload import PayloadLog, truth_table
@@ -190,8 +191,10 @@ def test_names_of_models_stay_inside_the_folder(tmp_path: Path, model: str) -> N
 
 def test_queries_reach_nothing_else(tmp_path: Path) -> None:
     log = log_of(tmp_path / "log")
-    log.capture.observe(record({"x": np.zeros((1, 1))}))
+    for model in ("m", "other"):
+        log.capture.observe(record({"x": np.zeros((1, 1))}, model=model))
     log.flush()
+    (own,), (other,) = (log.store.files("requests", model) for model in ("m", "other"))
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
     for sql in (
@@ -204,11 +207,42 @@ def test_queries_reach_nothing_else(tmp_path: Path) -> None:
         "SELEC",
         "",
         "-- a remark",
+        "SELECT 1; SELECT 2",
+        f"SELECT * FROM read_parquet('{other}')",
+        f"COPY (SELECT 1) TO '{own}'",
+        f"COPY (SELECT 1) TO '{own.with_name('forged.parquet')}'",
     ):
         with pytest.raises(ValueError):
             rows(log, sql)
     assert rows(log, "SELECT count(*) FROM requests") == [(1,)]
+    assert rows(log, f"SELECT count(*) FROM read_parquet('{own}')") == [(1,)]
     assert rows(log, "SELECT count(*) FROM requests", model="never asked") == [(0,)]
+    assert ("time",) in [row[:1] for row in rows(log, "DESCRIBE requests")]
+
+
+def test_a_question_without_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "LONGEST_S", 0.2)
+    log = log_of(tmp_path)
+    endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+    with pytest.raises(ValueError, match="stopped after"):
+        rows(log, endless)
+    with pytest.raises(ValueError, match="[Mm]emory"):
+        rows(log, "SELECT string_agg(repeat('x', 1000000)) FROM range(10000)")
+
+
+def test_a_damaged_file_costs_its_rows_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = log_of(tmp_path, max_age_s=10 * HOUR)
+    now = 500_000 * HOUR
+    for hours in (0, 0, 20):
+        log.capture.observe(record({"x": np.array([[1]])}, finished_s=now - hours * HOUR))
+        log.flush()
+    damaged = log.store.files("requests", "m")[-1]
+    damaged.write_bytes(b"")
+    assert rows(log, "SELECT count(*) FROM requests") == [(2,)] and damaged.name in caplog.text
+    log.store.tend(now + 2 * HOUR)
+    assert rows(log, "SELECT count(*) FROM requests") == [(1,)]
+    damaged.write_bytes(b"PAR1")
+    assert rows(log, "SELECT count(*) FROM requests") == [(1,)]
 
 
 def test_truth_is_joined_by_id(tmp_path: Path) -> None:

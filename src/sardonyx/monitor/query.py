@@ -1,11 +1,13 @@
 """Questions to the payload log in SQL, answered by DuckDB inside this process.
 
-Decides what a query sees: the tables `requests` and `truth` of one model, no other file and no network. Must
-not know what is asked.
+Decides what a query sees, the tables `requests` and `truth` of one model, no other file and no network, and
+what it may take. Must not know what is asked.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_log = logging.getLogger("sardonyx.payload")
+LONGEST_S, MOST_MEMORY = 60.0, "2GB"
+"""What one question may take."""
 _EMPTY = {
     REQUESTS: "SELECT NULL::TIMESTAMPTZ AS time, NULL::VARCHAR AS id, NULL::INTEGER AS row, NULL::VARCHAR AS "
     "version, NULL::VARCHAR AS deployment, NULL::VARCHAR AS status, NULL::FLOAT AS total_ms WHERE false",
@@ -37,12 +42,14 @@ def tables(
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET threads = 2")
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET memory_limit = '{MOST_MEMORY}'")
+        connection.execute("SET temp_directory = ''")
         requests = store.files(REQUESTS, model, since_s, until_s)
+        truth = store.files(TRUTH, model)
         span = f"time >= to_timestamp({since_s!r}) AND time < to_timestamp({until_s!r})"
         _view(connection, REQUESTS, requests, span)
-        _view(connection, TRUTH, store.files(TRUTH, model), "true")
-        folders = [str(store.root)] if store.root.is_dir() else []
-        connection.execute(f"SET allowed_directories = {folders!r}")
+        _view(connection, TRUTH, truth, "true")
+        connection.execute(f"SET allowed_paths = {_list([*requests, *truth])}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
@@ -51,17 +58,38 @@ def tables(
 def answer(
     store: Store, model: str, sql: str, *, since_s: float = 0, until_s: float = 4e9, limit: int = 10_000
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The column names and rows of one statement. Raises ValueError with DuckDB's words for a wrong one."""
+    """The column names and rows of one SELECT, DESCRIBE or SUMMARIZE.
+
+    Raises ValueError, with DuckDB's words, for another or a wrong one, and for one that takes too long.
+    """
     import duckdb
 
     with tables(store, model, since_s, until_s) as connection:
+        clock = threading.Timer(LONGEST_S, connection.interrupt)
+        clock.start()
         try:
-            found = connection.execute(sql)
-            if found is not None:
-                return [column[0] for column in found.description or ()], found.fetchmany(limit)
+            _must_ask(connection, sql)
+            found = connection.sql(sql)
+            return list(found.columns), found.limit(limit).fetchall()
+        except duckdb.InterruptException:
+            raise ValueError(f"the query was stopped after {LONGEST_S:g} s; ask for less") from None
         except duckdb.Error as error:
             raise ValueError(str(error)) from error
-    raise ValueError("the query holds no statement")
+        finally:
+            clock.cancel()
+            clock.join()
+
+
+def _must_ask(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuses what is not one statement that only reads."""
+    import duckdb
+
+    kinds = [statement.type for statement in connection.extract_statements(sql)]
+    if not kinds:
+        raise ValueError("the query holds no statement")
+    if kinds != [duckdb.StatementType.SELECT]:
+        names = ", ".join(kind.name for kind in kinds)
+        raise ValueError(f"a query is one SELECT, DESCRIBE or SUMMARIZE, not {names}")
 
 
 def _view(
@@ -70,13 +98,13 @@ def _view(
     files: Sequence[Path],
     where: str,
 ) -> None:
-    if not files:
-        connection.execute(f"CREATE VIEW {name} AS {_EMPTY[name]}")
-        return
     parts = " UNION ALL BY NAME ".join(
         f"SELECT {columns} FROM read_parquet({_list(group)}, union_by_name = true)"
         for columns, group in _agreeing(files)
     )
+    if not parts:
+        connection.execute(f"CREATE VIEW {name} AS {_EMPTY[name]}")
+        return
     connection.execute(f"CREATE VIEW {name} AS SELECT * FROM ({parts}) WHERE {where}")
 
 
@@ -87,7 +115,11 @@ def _agreeing(files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
 
     groups: dict[frozenset[tuple[str, str]], tuple[pa.Schema, list[Path]]] = {}
     for file in files:
-        schema = pq.read_schema(file)
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            _log.warning("the rows of %s are left out: %s", file, error)
+            continue
         groups.setdefault(frozenset((f.name, str(f.type)) for f in schema), (schema, []))[1].append(file)
     fields = [field for schema, _ in groups.values() for field in schema]
     lists = {f.name for f in fields if pa.types.is_list(f.type)}

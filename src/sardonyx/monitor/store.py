@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
+import logging
 import os
 import shutil
 import threading
@@ -23,6 +24,7 @@ from sardonyx.monitor.needs import need
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_log = logging.getLogger("sardonyx.payload")
 _HOUR = "%Y%m%dT%H"
 _MERGED = "merged-"
 
@@ -128,6 +130,9 @@ def _merge(hour: Path) -> None:
         try:
             whole = pa.concat_tables([pq.read_table(f) for f in files], promote_options="permissive")
         except pa.ArrowTypeError:
+            return
+        except (pa.ArrowInvalid, OSError) as error:
+            _log.warning("an hour of the payload log cannot be merged: %s: %s", hour, error)
             return
         files = [_write(hour, _MERGED + last, whole)]
     for stale in set(hour.iterdir()) - set(files):
