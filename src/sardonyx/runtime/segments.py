@@ -6,7 +6,7 @@ Decides what is passed from segment to segment; must not know how sizes become w
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -217,24 +217,17 @@ class SegmentRun:
                 self.symbols[name] = int(np.shape(results[result_number])[index])
 
     def _output(self, resolved: Resolved, others: Sequence[Any]) -> Any:
-        """A result that shares no memory with feeds, weights, arenas or other results."""
+        """A result that shares no memory with feeds, weights, arenas or other results.
+
+        Items of sequences share none from the start, but with those of fed sequences.
+        """
         result = self.array(resolved)
-        if resolved.kind == "whole" or not isinstance(result, list | np.ndarray):
+        if isinstance(result, list):
+            return result.copy()
+        if resolved.kind == "whole" or not isinstance(result, np.ndarray):
             return result
         arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
-        near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]
-        fed = {id(item) for feed in self.feeds if isinstance(feed, list) for item in feed}
-        return _apart(result, near, fed)
-
-
-def _apart(result: Any, near: Sequence[Array], fed: Container[int]) -> Any:
-    """The result, copied where it lies in memory that is near; items of sequences that were `fed` stay."""
-    if isinstance(result, list):
-        parts = (list, np.ndarray)
-        return [
-            _apart(item, near, fed) if isinstance(item, parts) and id(item) not in fed else item
-            for item in result
-        ]
-    if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):
-        return result.copy()
-    return result
+        near = (m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray))
+        if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):
+            return result.copy()
+        return result

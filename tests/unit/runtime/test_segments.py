@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sardonyx.errors import RunError
+from sardonyx.ir.algorithms import sequence
 from sardonyx.runtime.segments import Links
 from tests.unit.runtime.programs import GATHER, NONZERO, WRITTEN, check, f32, model, program
 
@@ -53,16 +54,35 @@ g (float[N] x, int64 n) => (seq(float[N]) y) {
 }"""
 
 
-def test_items_of_a_sequence_that_grows_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, near, looks = program(model(GROWING)), np.may_share_memory, []
+def test_an_item_of_a_sequence_that_grows_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, own, copied = program(model(GROWING)), sequence._own, []
 
-    def noted(a: Any, b: Any) -> bool:
-        looks.append(a)
-        return bool(near(a, b))
+    def noted(item: Any) -> Any:
+        copied.append(item)
+        return own(item)
 
-    monkeypatch.setattr(np, "may_share_memory", noted)
+    monkeypatch.setattr(sequence, "_own", noted)
+    monkeypatch.setattr(np, "may_share_memory", lambda *_: pytest.fail("looked at again"))
     for count in (50, 100):
-        looks.clear()
+        copied.clear()
         (found,) = made.run([f32(3), np.array(count)], [0])
         assert [item.tolist() for item in found] == [(f32(3) + n).tolist() for n in range(count)]
-        assert 0 < len(looks) < 10 * count
+        assert len(copied) == count
+
+
+KEPT = """
+g (float[N, 3] x, int64 n) => (seq(float[N, 3]) a, seq(float[?, 3]) b, float[N, 3] e) {
+    e = Exp(x)  u = Sqrt(e)  nothing = SequenceConstruct(x)  one = SequenceInsert(nothing, e, n)
+    a = SequenceInsert(one, u, n)  b = SplitToSequence<axis = 0>(x)
+}"""
+
+
+def test_items_of_sequences_lie_in_no_memory_that_runs_or_callers_use() -> None:
+    made, x = program(model(KEPT)), np.abs(f32(4, 3))
+    a, b, e = made.run([x, np.array(0)], [0, 1, 2])
+    wanted = [np.sqrt(np.exp(x)), np.exp(x), x.copy(), *(row[None] for row in x.copy())]
+    x += 1
+    e += 1
+    made.run([x, np.array(0)], [0, 1, 2])
+    for found, expected in zip([*a, *b], wanted, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -1,4 +1,7 @@
-"""Host values that are not tensors: a sequence is a Python list, an optional is its value or None."""
+"""Host values that are not tensors: a sequence is a Python list, an optional is its value or None.
+
+What is put into a sequence is copied: it outlives the memory that it comes from, and is not looked at again.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ Array = np.ndarray[Any, Any]
 
 def construct(*items: Any) -> list[Any]:
     """A list of its arguments."""
-    return list(items)
+    return [_own(item) for item in items]
+
+
+def _own(item: Any) -> Any:
+    return item.copy() if isinstance(item, np.ndarray) else item
 
 
 def _number(position: Array) -> int:
@@ -36,7 +43,9 @@ def at(items: Sequence[Any], position: Array) -> tuple[Any]:
 def insert(items: Sequence[Any], item: Any, *position: Array) -> list[Any]:
     """A list with one more element, at the end if no position is given."""
     place = _place(items, position[0], 1) if position else len(items)
-    return [*items[:place], item, *items[place:]]
+    longer = [*items]
+    longer.insert(place, _own(item))
+    return longer
 
 
 def erase(items: Sequence[Any], *position: Array) -> list[Any]:
@@ -57,6 +66,7 @@ def join(items: Sequence[Array], *, axis: int, new_axis: bool) -> tuple[Array]:
 
 def split(x: Array, *sizes: Array, axis: int, keep: bool) -> list[Array]:
     """Pieces of an array: of the given sizes, of one size with a smaller last piece, or single positions."""
+    x = x.copy()
     if not sizes:
         pieces = np.split(x, x.shape[axis], axis) if x.shape[axis] else []
         return pieces if keep else [p.squeeze(axis) for p in pieces]
