@@ -50,6 +50,10 @@ def assign_places(
     def is_free(value: Value) -> bool:
         return value.id in stored and value.id not in places and not from_host(value, native)
 
+    def may_lie(value: Value, place: Place) -> bool:
+        return is_free(value) and _is_known(graph, numbers, value, place)
+
+    numbers = {value.id: number for number, value in enumerate(order)}
     for number, value in enumerate(graph.inputs):
         own = given.inputs[number] if given else None
         places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
@@ -76,13 +80,14 @@ def assign_places(
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
             looks = value.prim in _LOOKS and given is None and value.id not in sizes
-            if looks and is_free(value.args[0]) and (beneath := _beneath(value, place, uses)):
+            beneath = _beneath(value, place, uses) if looks else None
+            if beneath and may_lie(value.args[0], beneath):
                 places[value.args[0].id] = beneath
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
                     source, at = _unwrapped(part, inner, stored)
                     movable = _may_move(source) or source.prim == "reshape"
-                    if movable and is_free(source) and source.id not in contiguous:
+                    if movable and source.id not in contiguous and may_lie(source, at):
                         places[source.id] = at
     _add_views(order, stored, places)
     return places, tuple(outputs), copies
@@ -106,7 +111,7 @@ def _beneath(value: Value, place: Place, uses: Mapping[int, Sequence[Value]]) ->
         serves = alone and _may_move(under) and _keeps_rows(value)
     else:
         serves = (_is_dense(place, value) or alone) and (under.kind == "view" or _may_move(under))
-    return _looked_at(value, place) if serves and _knows_size(under, place) else None
+    return _looked_at(value, place) if serves else None
 
 
 def keeps_axes(source: Value, target: Value) -> bool:
@@ -140,9 +145,11 @@ def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
     return beneath is not None and same_place(places.get(under.id), beneath, under.shape)
 
 
-def _knows_size(value: Value, place: Place) -> bool:
-    """Whether the memory of a place is known to be as large as it is as soon as the value can be computed."""
-    return set(dims.symbols(place.storage.size)) <= set(dims.symbols(value.size))
+def _is_known(graph: Graph, numbers: Mapping[int, int], value: Value, place: Place) -> bool:
+    """Whether the sizes of a place that depend on data are computed before the value, by numbers in order."""
+    names = dims.symbols(place.storage.size).union(*map(dims.symbols, (place.offset, *place.strides)))
+    sources = (graph.data_sizes[name].value for name in names if name in graph.data_sizes)
+    return all(numbers.get(source.id, -1) < numbers[value.id] for source in sources)
 
 
 def _is_dense(place: Place, value: Value) -> bool:

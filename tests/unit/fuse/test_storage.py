@@ -156,6 +156,30 @@ def test_memory_of_a_size_that_is_known_later_is_not_written_before() -> None:
     assert places[turned.id].storage is not places[joined.id].storage
 
 
+@pytest.mark.parametrize("sooner", [True, False])
+def test_a_part_lies_in_memory_of_a_computed_size_if_that_is_known_by_then(sooner: bool) -> None:
+    counts = placeholder("counts", dt.I64, (1,))
+    with collect_data_sizes() as sources:
+        held = counts * 2
+        (count,) = content(held)
+        part, rest = X.exp(), X.slice((0, 0), (count, 4)).log()
+        outputs = (("held", held), ("y", concat([part, rest], 0)))
+        graph = Graph((X, counts), outputs if sooner else outputs[1:], sources)
+    fusion = partition(graph, frozenset())
+    assert (fusion.places[part.id].storage is fusion.places[outputs[1][1].id].storage) == sooner
+
+
+def test_what_is_joined_with_as_many_rows_as_were_counted_later(rng: np.random.Generator) -> None:
+    text = """g (float[N,4] x) => (float[M,4] y) {
+        e = Exp(x)  last = ArgMax<axis = 0, keepdims = 0>(x)  axis = Constant<value_ints = [0]>()
+        count = ReduceMax(last, axis)  four = Constant<value_ints = [4]>()
+        shape = Concat<axis = 0>(count, four)  zeros = ConstantOfShape(shape)  y = Concat<axis = 0>(e, zeros)
+    }"""
+    x = rng.standard_normal((5, 4)).astype(np.float32)
+    (y,) = program(model(text)).run((x,), (0,))
+    assert_close(y, np.concatenate([np.exp(x), np.zeros((x.argmax(0).max(), 4), np.float32)]))
+
+
 def test_inputs_and_outputs_may_be_given() -> None:
     storage = Storage("arena", dt.F32, N * 8)
     given = BodyPlaces((Place(storage, 0, (4, 1)),), (Place(storage, N * 4, (4, 1)),))
