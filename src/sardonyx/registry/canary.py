@@ -19,8 +19,9 @@ from sardonyx.database.traffic import CanaryRow
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.records import CanaryPlan
 from sardonyx.registry import audit
-from sardonyx.registry.endpoints import current_traffic, spread, step_back, with_share
+from sardonyx.registry.endpoints import spread, step_back, with_share
 from sardonyx.registry.observed import Counts, Observed
+from sardonyx.registry.sharing import current_traffic
 
 ACTOR = "canary"
 _LEAST_ERRORS = 3

@@ -1,7 +1,7 @@
 """Models, their versions and aliases: what can be asked and changed, each change with its audit entry.
 
-Decides what a reference such as `3`, `@champion` or nothing means. Must not know endpoints' traffic, checks
-or transports.
+Decides what may be changed while deployments need it. Must not know how traffic is spread, checks or
+transports.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sardonyx.database import Database
 from sardonyx.database.registry import AliasRow, ModelRow, VersionRow
 from sardonyx.database.traffic import DeploymentRow, EndpointRow
-from sardonyx.protocol.errors import Code, ServeError, not_found
+from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import (
     Check,
     File,
@@ -35,8 +35,8 @@ from sardonyx.registry import audit
 from sardonyx.registry.artefacts import ArtefactStore, digest_of, files_of
 from sardonyx.registry.checks import Examination
 from sardonyx.registry.names import checked_alias, checked_name
-
-CHAMPION = "champion"
+from sardonyx.registry.references import find_model, no_alias, resolve
+from sardonyx.registry.sharing import refuse_moved
 
 
 class Catalog:
@@ -80,10 +80,10 @@ class Catalog:
         with self._database.write() as session:
             row = find_model(session, name)
             _refuse_if_deployed(session, name)
-            versions = list(row.versions)
+            gone = [files_of(version.files) for version in row.versions]
             session.delete(row)
-            audit.record(session, actor, "model.delete", name, {"versions": len(versions)})
-        self._collect(versions)
+            audit.record(session, actor, "model.delete", name, {"versions": len(gone)})
+        self._collect(gone)
 
     def versions(self, model: str) -> list[Version]:
         """All versions of a model, the oldest first."""
@@ -104,10 +104,29 @@ class Catalog:
         stored: Callable[[], list[File]],
         actor: str,
     ) -> Version:
-        """Enter a version whose files `stored` puts into the store; makes the model if it is new."""
+        """Enter a version whose files `stored` puts into the store; makes the model if it is new.
+
+        Raises ServeError CONFLICT as `set_alias` does, of each alias; nothing of the version remains then.
+        """
         checked_name(model, "a model")
         aliases = [checked_alias(alias) for alias in registration.aliases]
         files = stored()
+        try:
+            return self._enter(model, registration, aliases, examination, files, stored, actor)
+        except ServeError:
+            self._collect([files])
+            raise
+
+    def _enter(
+        self,
+        model: str,
+        registration: Registration,
+        aliases: Sequence[str],
+        examination: Examination,
+        files: list[File],
+        stored: Callable[[], list[File]],
+        actor: str,
+    ) -> Version:
         with self._database.write() as session:
             if self._store.missing(files):
                 files = stored()
@@ -134,6 +153,8 @@ class Catalog:
             for alias in aliases:
                 _point(row, alias, version)
             session.flush()
+            for alias in aliases:
+                refuse_moved(session, row, alias)
             audit.record(
                 session,
                 actor,
@@ -169,16 +190,22 @@ class Catalog:
             _refuse_if_deployed(session, model, str(row.number))
             owner.versions.remove(row)
             audit.record(session, actor, "version.delete", f"{model}:{row.number}", {"digest": row.digest})
-        self._collect([row])
+        self._collect([files_of(row.files)])
 
     def set_alias(self, model: str, alias: str, reference: str, actor: str) -> Model:
-        """Let an alias point at a version."""
+        """Let an alias point at a version.
+
+        Raises ServeError CONFLICT if a deployment that follows it shares traffic with one that takes other
+        inputs than the version.
+        """
         alias = checked_alias(alias)
         with self._database.write() as session:
             row = find_model(session, model)
             version = resolve(row, reference)
             before = next((str(a.version.number) for a in row.aliases if a.name == alias), "")
             _point(row, alias, version)
+            session.flush()
+            refuse_moved(session, row, alias)
             detail = {"version": str(version.number), "before": before}
             audit.record(session, actor, "alias.set", f"{model}@{alias}", detail)
             session.flush()
@@ -191,54 +218,21 @@ class Catalog:
             row = find_model(session, model)
             pointer = next((a for a in row.aliases if a.name == alias), None)
             if pointer is None:
-                raise _no_alias(row, alias)
+                raise no_alias(row, alias)
             _refuse_if_deployed(session, model, f"@{alias}")
             row.aliases.remove(pointer)
             audit.record(session, actor, "alias.remove", f"{model}@{alias}")
             session.flush()
             return model_record(row)
 
-    def _collect(self, gone: Sequence[VersionRow]) -> None:
+    def _collect(self, gone: Sequence[Sequence[File]]) -> None:
         """Remove the files that only these versions needed; a registration under way waits or is first."""
         with self._database.write(silent=True) as session:
             rows = session.execute(select(VersionRow.digest, VersionRow.files)).all()
             needed = {found[0] for row in rows for found in row[1].values()}
-            self._store.remove({found[0] for row in gone for found in row.files.values()} - needed)
-            for digest in {row.digest for row in gone} - {row[0] for row in rows}:
+            self._store.remove({file.sha256 for files in gone for file in files} - needed)
+            for digest in {digest_of(files) for files in gone} - {row[0] for row in rows}:
                 self._store.forget_folder(digest)
-
-
-def find_model(session: Session, name: str) -> ModelRow:
-    """The row of a model. Raises ServeError NOT_FOUND."""
-    row = session.scalar(select(ModelRow).where(ModelRow.name == name))
-    if row is None:
-        count = session.scalar(select(func.count()).select_from(ModelRow))
-        raise not_found(f"no model is registered as {name!r}; {count} are, see `sardonyx models`")
-    return row
-
-
-def resolve(model: ModelRow, reference: str) -> VersionRow:
-    """The version meant: a number, `@alias`, or "" for @champion and without one the newest.
-
-    Raises ServeError NOT_FOUND.
-    """
-    if reference.startswith("@"):
-        pointer = next((alias for alias in model.aliases if alias.name == reference[1:]), None)
-        if pointer is None:
-            raise _no_alias(model, reference[1:])
-        return pointer.version
-    if reference:
-        row = next((row for row in model.versions if str(row.number) == reference), None)
-        if row is None:
-            known = ", ".join(str(row.number) for row in model.versions) or "no version yet"
-            raise not_found(f"{model.name} has no version {reference!r}; it has {known}")
-        return row
-    champion = next((alias.version for alias in model.aliases if alias.name == CHAMPION), None)
-    if champion is not None:
-        return champion
-    if not model.versions:
-        raise not_found(f"{model.name} has no version yet")
-    return model.versions[-1]
 
 
 def model_record(row: ModelRow) -> Model:
@@ -299,11 +293,6 @@ def _point(model: ModelRow, alias: str, version: VersionRow) -> None:
 
 def _tagged(tags: Mapping[str, Any], change: Mapping[str, str | None]) -> dict[str, Any]:
     return {key: value for key, value in {**tags, **change}.items() if value is not None}
-
-
-def _no_alias(model: ModelRow, alias: str) -> ServeError:
-    known = ", ".join(f"@{row.name}" for row in model.aliases) or "no alias"
-    return not_found(f"{model.name} has no alias @{alias}; it has {known}")
 
 
 def _refuse_if_deployed(session: Session, model: str, reference: str | None = None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from itertools import combinations
 
 import msgspec
 from sqlalchemy import select
@@ -25,14 +24,13 @@ from sardonyx.protocol.records import (
     NewDeployment,
     NewEndpoint,
     Promotion,
-    Signature,
     Spread,
     Traffic,
 )
 from sardonyx.registry import audit
-from sardonyx.registry.catalog import find_model, resolve
-from sardonyx.registry.fits import misfit
 from sardonyx.registry.names import checked_name
+from sardonyx.registry.references import find_model, resolve
+from sardonyx.registry.sharing import current_traffic, refuse_misfits
 
 COLOURS = ("blue", "green", "yellow", "violet", "orange", "grey")
 _WHOLE = 100.0
@@ -221,7 +219,7 @@ def spread(
             raise invalid(f"{name!r} cannot have {share:g} % of the traffic")
     if abs(sum(weights.values()) - _WHOLE) > 0.01:
         raise invalid(f"the weights are {sum(weights.values()):g} % together, not 100")
-    _refuse_misfits(session, row, weights)
+    refuse_misfits(session, row, weights)
     _hold(session, row, weights, shadows, actor, reason, row.current if parent is None else parent)
 
 
@@ -258,7 +256,8 @@ def _next_number(row: EndpointRow) -> int:
 def step_back(session: Session, row: EndpointRow, actor: str, reason: str, to: int | None = None) -> None:
     """Let the spread before the current one hold again, or the one numbered `to`.
 
-    Raises ServeError CONFLICT if there is none, or a deployment that had traffic then is gone.
+    Raises ServeError CONFLICT if there is none, a deployment that had traffic then is gone, or no request
+    suits two of them by now.
     """
     now = current_traffic(row)
     number = now.parent if to is None and now is not None else to or 0
@@ -270,6 +269,7 @@ def step_back(session: Session, row: EndpointRow, actor: str, reason: str, to: i
         is_taken = any(made.name == name for made in row.deployments)
         heir = "; another has its name now" if is_taken else ""
         raise ServeError(Code.CONFLICT, f"the deployment {name!r}, which had traffic then, was removed{heir}")
+    refuse_misfits(session, row, before.weights)
     shadows = {name: share for name, share in before.shadows.items() if name in remaining}
     detail = {"weights": before.weights, "shadows": shadows, "reason": reason}
     audit.record(session, actor, "traffic.rollback", row.name, detail)
@@ -293,11 +293,6 @@ def find_endpoint(session: Session, name: str) -> EndpointRow:
     if row is None:
         raise not_found(f"there is no endpoint {name!r}; `sardonyx endpoint` lists them")
     return row
-
-
-def current_traffic(row: EndpointRow) -> TrafficRow | None:
-    """The spread that holds."""
-    return next((traffic for traffic in row.traffic if traffic.number == row.current), None)
 
 
 def running_canary(row: EndpointRow) -> CanaryRow | None:
@@ -384,31 +379,6 @@ def _introduce(session: Session, row: EndpointRow, name: str, new: NewDeployment
     elif new.weight or new.shadow:
         weights = with_share(now.weights, name, new.weight) if new.weight else now.weights
         spread(session, row, weights, {**now.shadows, name: new.shadow}, actor, f"{name} is deployed")
-
-
-def _refuse_misfits(session: Session, row: EndpointRow, weights: Mapping[str, float]) -> None:
-    """Clients do not choose which deployment answers them: one that refuses what the others take fails.
-
-    Those that share traffic already, from before they had to fit, may go on.
-    """
-    now = current_traffic(row)
-    sharing = now.weights.keys() if now else frozenset[str]()
-    shared = {
-        deployment.name: msgspec.convert(
-            resolve(find_model(session, deployment.model), deployment.version).signature, Signature
-        )
-        for deployment in row.deployments
-        if deployment.name in weights
-    }
-    for (first, known), (name, signature) in combinations(shared.items(), 2):
-        if {first, name} <= sharing:
-            continue
-        if why := misfit(known, signature):
-            raise ServeError(
-                Code.CONFLICT,
-                f"{first!r} and {name!r} cannot share the traffic of {row.name}: {name!r} {why}; "
-                "give one of them all traffic, or make another endpoint",
-            )
 
 
 def _find_deployment(row: EndpointRow, name: str) -> DeploymentRow:

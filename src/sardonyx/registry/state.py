@@ -20,8 +20,9 @@ from sardonyx.database.traffic import EndpointRow
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import File
 from sardonyx.registry.artefacts import files_of
-from sardonyx.registry.catalog import CHAMPION
-from sardonyx.registry.endpoints import current_traffic, running_canary
+from sardonyx.registry.endpoints import running_canary
+from sardonyx.registry.references import CHAMPION
+from sardonyx.registry.sharing import current_traffic
 from sardonyx.serve.seams import Target
 
 _AT_ONCE = 500
@@ -99,7 +100,7 @@ class _Known:
     aliases: dict[str, int] = field(default_factory=dict)
 
     def meant(self, reference: str) -> int | None:
-        """The number of the version that a reference means (see `catalog.resolve`), or None."""
+        """The number of the version that a reference means (see `references.resolve`), or None."""
         if reference.startswith("@"):
             return self.aliases.get(reference[1:])
         if reference:
