@@ -283,112 +283,6 @@ def test_no_rows_are_answered_with_no_rows(tmp_path: Path) -> None:
     assert with_core(tmp_path, use) == (0, 2)
 
 
-PREPARE = """
-import numpy as np
-
-def run(text):
-    if text[0, 0] == b"fail":
-        raise RuntimeError("as asked")
-    return {"numbers": np.array([[float(len(item)), 1.0] for item in text[:, 0]], np.float32)}
-"""
-PREPARE_CONFIG = """
-max_batch_size: 8
-input [ { name: "text" data_type: TYPE_STRING dims: [ 1 ] } ]
-output [ { name: "numbers" data_type: TYPE_FP32 dims: [ 2 ] } ]
-"""
-PIPELINE_CONFIG = """
-max_batch_size: 8
-input [ { name: "sentence" data_type: TYPE_STRING dims: [ 1 ] } ]
-output [ { name: "score" data_type: TYPE_FP32 dims: [ 2 ] } ]
-ensemble_scheduling { step [
-  { model_name: "prepare" model_version: -1
-    input_map { key: "text" value: "sentence" } output_map { key: "numbers" value: "n" } },
-  { model_name: "scale" model_version: -1
-    input_map { key: "x" value: "n" } output_map { key: "y" value: "score" } }
-] }
-"""
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> Path:
-    repository(tmp_path, {"scale": (scaled(10.0), "")})
-    for name, config in (("prepare", PREPARE_CONFIG), ("pipeline", PIPELINE_CONFIG)):
-        (tmp_path / name / "1").mkdir(parents=True)
-        (tmp_path / name / "config.pbtxt").write_text(config)
-    (tmp_path / "prepare" / "1" / "model.py").write_text(PREPARE)
-    return tmp_path
-
-
-def test_a_pipeline_of_python_and_a_model(pipeline: Path) -> None:
-    texts = np.array([[b"four"], [b"a"]], object)
-
-    async def use(core: Core) -> Any:
-        assert core.metadata("pipeline")["platform"] == "ensemble"
-        question = InferRequest("pipeline", [Tensor("sentence", "BYTES", (2, 1), texts)])
-        return (await core.infer(question)).outputs
-
-    (score,) = with_core(pipeline, use)
-    assert score.name == "score"
-    assert score.data.tolist() == [[40.0, 10.0], [10.0, 10.0]]
-
-
-def test_a_pipeline_has_the_labels_of_its_configuration_or_of_the_step_that_answers(pipeline: Path) -> None:
-    question = InferRequest("pipeline", [Tensor("sentence", "BYTES", (1, 1), np.array([[b"four"]], object))])
-
-    async def use(core: Core) -> Any:
-        asked = replace(question, outputs=[RequestedOutput("score", {"classification": 1})])
-        return (await core.infer(asked)).outputs[0].data[0, 0].partition(b":")[2]
-
-    assert with_core(pipeline, use) == b"0"
-    (pipeline / "scale/names.txt").write_text("much\nlittle\n")
-    (pipeline / "scale/config.pbtxt").write_text(
-        "max_batch_size: 8 output [ { name: 'y' label_filename: 'names.txt' } ]"
-    )
-    assert with_core(pipeline, use) == b"0:much"
-    told = PIPELINE_CONFIG.replace("dims: [ 2 ] }", "dims: [ 2 ] label_filename: 'own.txt' }")
-    (pipeline / "pipeline/config.pbtxt").write_text(told)
-    (pipeline / "pipeline/own.txt").write_text("great\nsmall\n")
-    assert with_core(pipeline, use) == b"0:great"
-
-
-def test_a_step_that_fails_is_named(pipeline: Path) -> None:
-    async def use(core: Core) -> None:
-        text = np.array([[b"fail"]], object)
-        question = InferRequest("pipeline", [Tensor("sentence", "BYTES", (1, 1), text)])
-        with pytest.raises(ServeError, match="model 'prepare' failed: RuntimeError: as asked"):
-            await core.infer(question)
-
-    with_core(pipeline, use)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (('value: "n" } }', 'value: "m" } }'), "'n' is made by no step"),
-        (('value: "score"', 'value: "n"'), "made twice"),
-        (('value: "sentence" }', 'value: "score" }'), "waits for itself"),
-    ],
-)
-def test_a_pipeline_that_does_not_fit_together_is_refused(
-    pipeline: Path, change: tuple[str, str], reason: str
-) -> None:
-    (pipeline / "pipeline" / "config.pbtxt").write_text(PIPELINE_CONFIG.replace(*change))
-
-    async def use(core: Core) -> list[dict[str, str]]:
-        return core.index()
-
-    rows = {row["name"]: row for row in with_core(pipeline, use)}
-    assert reason in rows["pipeline"]["reason"]
-
-
-def test_a_pipeline_is_unloaded_with_its_models(pipeline: Path) -> None:
-    async def use(core: Core) -> list[str]:
-        await core.unload("pipeline", dependents=True)
-        return [row["name"] for row in core.index(ready=True)]
-
-    assert with_core(pipeline, use) == []
-
-
 def test_python_does_not_come_over_the_network(tmp_path: Path) -> None:
     save(scaled(2.0), tmp_path / "m.onnx")
 
@@ -399,7 +293,7 @@ def test_python_does_not_come_over_the_network(tmp_path: Path) -> None:
             ("/x/m.onnx", "not a path"),
         ):
             with pytest.raises(ServeError, match=f"failed to load 'x'.*{reason}"):
-                await core.load("x", {}, {path: PREPARE.encode()})
+                await core.load("x", {}, {path: b"def run(x): ..."})
         assert [row["name"] for row in core.index()] == ["m"]
 
     with_core(tmp_path, use)

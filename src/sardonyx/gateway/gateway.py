@@ -198,11 +198,12 @@ class Gateway:
         self.applied.settle(state.number, _SETTLE_S)
 
     def _gauges(self) -> list[Gauge]:
-        ready = {(model.name, model.version): model.depth for model in self.core.repository.loaded()}
+        waiting = {(model.name, model.version): model.depth for model in self.core.repository.loaded()}
         sizes = self.core.repository.sizes()
         rows = [(row["name"], row["version"]) for row in self.core.index()]
+        ready = {(row["name"], row["version"]) for row in self.core.index(ready=True)} & waiting.keys()
         return [
-            Gauge(*row, ready=row in ready, waiting=ready.get(row, 0), memory_bytes=sizes.get(row, 0))
+            Gauge(*row, ready=row in ready, waiting=waiting.get(row, 0), memory_bytes=sizes.get(row, 0))
             for row in rows
         ]
 

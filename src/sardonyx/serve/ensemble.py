@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sardonyx.protocol.config import Config
-from sardonyx.protocol.errors import invalid
+from sardonyx.protocol.errors import ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, RequestedOutput, Tensor, Timings
 from sardonyx.serve.python_model import declared_signature
 from sardonyx.serve.seams import Offer
@@ -33,7 +33,8 @@ class Answering(Protocol):
 
 Lookup = Callable[[str, str], Awaitable[Answering]]
 Known = Callable[[str, str], Signature | None]
-"""What a model and version take and give; None if it is not loaded now. NOT_FOUND if nobody offers it."""
+"""What a model and version take and give; None if it gave way to others. NOT_FOUND if nobody offers it,
+UNAVAILABLE if it cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,12 @@ def parts_first(offers: Sequence[Offer]) -> list[Offer]:
 
 
 def check_fit(name: str, signature: Signature, steps: Sequence[Step], known: Known) -> None:
-    """INVALID_ARGUMENT if a step does not take what it is given, as far as the models declare it."""
+    """INVALID_ARGUMENT if a step does not take what it is given, as far as the models declare it.
+
+    What `known` raises says that there is no such step.
+    """
     made: dict[str, Port | None] = {port.name: port for port in signature.inputs}
-    parts = [known(step.model, step.version) for step in steps]
+    parts = [_part(name, step, known) for step in steps]
     for step, part in zip(steps, parts, strict=True):
         ports = {port.name: port for port in part.outputs} if part is not None else {}
         if part is not None and (strange := set(step.outputs) - set(ports)):
@@ -213,6 +217,13 @@ def check_fit(name: str, signature: Signature, steps: Sequence[Step], known: Kno
             _check_alike(f"ensemble '{name}': step '{step.model}'", tensor, made[tensor], taken[inside])
     for port in signature.outputs:
         _check_alike(f"ensemble '{name}': its output", port.name, made[port.name], port)
+
+
+def _part(name: str, step: Step, known: Known) -> Signature | None:
+    try:
+        return known(step.model, step.version)
+    except ServeError as error:
+        raise ServeError(error.code, f"ensemble '{name}': step '{step.model}': {error.message}") from None
 
 
 def _check_alike(where: str, tensor: str, given: Port | None, wanted: Port) -> None:

@@ -34,7 +34,8 @@ _RETRY_S = 1.0
 class Entry:
     """A version that is or could be served, with the reason if it is not.
 
-    One that is READY without a model gave way to others and is loaded when it is asked. `size` is about
+    One that is READY without a model gave way to others and is loaded when it is asked; an ensemble that is
+    UNAVAILABLE with a model waits for steps that fit it. `size` is about
     what it takes, in bytes; `loaded_ns` when it was loaded, Unix time; `refused` the digest of what should
     have replaced it and could not.
     """
@@ -81,7 +82,7 @@ class Repository:
                 if entry.state == READY and entry.model is None:
                     await self._replace(self._entries[name], entry.offer)
             entry = self._entry(name, version)
-        if entry.model is None:
+        if entry.model is None or entry.state != READY:
             raise _not_ready(name, entry)
         return entry.model
 
@@ -228,6 +229,15 @@ class Repository:
                 await self._retire(self._entries[name].pop(version), "removed")
             if not self._entries.get(name, True):
                 del self._entries[name]
+        self._index()
+        await self._try_again()
+
+    async def _try_again(self) -> None:
+        """Load the ensembles that were refused for their steps, which may fit by now."""
+        entries = [entry for versions in self._entries.values() for entry in versions.values()]
+        refused = [e for e in entries if e.model is None and e.state == UNAVAILABLE and e.reason != UNLOADED]
+        for offer in parts_first([e.offer for e in refused if "ensemble_scheduling" in e.offer.config]):
+            await self._replace(self._entries[offer.name], offer)
 
     async def _replace(self, versions: dict[str, Entry], offer: Offer) -> None:
         """Load beside the old one, then swap; if loading fails the old one goes on serving."""
@@ -257,8 +267,10 @@ class Repository:
         await self._make_room(entry)
 
     def _signature(self, name: str, version: str) -> Signature | None:
-        model = self._entry(name, version).model
-        return None if model is None else model.signature
+        entry = self._entry(name, version)
+        if entry.state == UNAVAILABLE:
+            raise _not_ready(name, entry)
+        return None if entry.model is None else entry.model.signature
 
     async def _make_room(self, newest: Entry) -> None:
         """Let go of the models that were not asked for longest, until the others fit into memory."""
@@ -274,10 +286,9 @@ class Repository:
             if entry is newest or entry.model is None or entry.model.depth:
                 continue
             total -= entry.size
-            await self._retire(entry, "")
-            entry.state = READY
+            await self._retire(entry, "", READY)
 
-    async def _retire(self, entry: Entry, reason: str) -> None:
+    async def _retire(self, entry: Entry, reason: str, state: str = UNAVAILABLE) -> None:
         model, entry.model = entry.model, None
         if model is not None:
             entry.state = UNLOADING
@@ -286,18 +297,42 @@ class Repository:
             await model.close()
             del model
             await asyncio.to_thread(give_back_memory, cycles=not is_compiled)
-        entry.state, entry.reason = UNAVAILABLE, reason
+        entry.state, entry.reason = state, reason
+        self._index()
 
     def _index(self) -> None:
-        """Make the table that requests look into."""
+        """Make the table that requests look into, without the ensembles whose steps do not fit."""
+        entries = {
+            (name, version): entry
+            for name, versions in self._entries.items()
+            for version, entry in versions.items()
+            if isinstance(entry.model, Ensemble)
+        }
+        for offer in parts_first([entry.offer for entry in entries.values()]):
+            self._judge(entries[offer.name, offer.version])
         ready: dict[tuple[str, str], Servable] = {}
         for name, versions in self._entries.items():
-            models = {version: entry.model for version, entry in versions.items() if entry.model is not None}
+            models = {
+                version: entry.model
+                for version, entry in versions.items()
+                if entry.model is not None and entry.state == READY
+            }
             for version, model in models.items():
                 ready[name, version] = model
             if models:
                 ready[name, ""] = models[_latest(models)]
         self._ready = ready
+
+    def _judge(self, entry: Entry) -> None:
+        """Let a loaded ensemble be READY if its steps fit by now; else what was refused is tried anew."""
+        assert isinstance(entry.model, Ensemble)
+        try:
+            check_fit(entry.model.name, entry.model.signature, entry.model.steps, self._signature)
+        except ServeError as error:
+            entry.state, entry.reason, entry.refused = UNAVAILABLE, error.message, ""
+        else:
+            if entry.state == UNAVAILABLE:
+                entry.state, entry.reason = READY, ""
 
     def _store(self, name: str, files: Mapping[str, bytes]) -> list[Offer]:
         for path in files:

@@ -161,7 +161,9 @@ def test_an_ensemble_is_loaded_after_its_steps_and_only_if_they_fit(tmp_path: Pa
         reasons = {row["name"]: row["reason"] for row in repository.index()}
         assert reasons["aa"] == ""
         assert reasons["wrong"] == "ensemble 'wrong': step 'add' takes FP32 as 'a', 'a' is FP64"
-        assert reasons["alone"] == "Request for unknown model: 'nobody' is not found"
+        assert reasons["alone"] == (
+            "ensemble 'alone': step 'nobody': Request for unknown model: 'nobody' is not found"
+        )
 
     served(tmp_path, use)
 
