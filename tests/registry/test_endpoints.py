@@ -4,48 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect
 
 from sardonyx.database import Database
 from sardonyx.database.migrations.versions import registry_0003
-from sardonyx.database.registry import AliasRow
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import (
     CanaryPlan,
     NewDeployment,
     Promotion,
-    Signature,
     Spread,
-    TensorSpec,
     Version,
 )
 from sardonyx.registry.canary import Canaries
-from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.endpoints import Endpoints
 from sardonyx.registry.observed import WINDOW_S, Observed, Tally
+from tests.registry.shops import held
 
 Enter = Callable[..., Version]
 PLAN = CanaryPlan(deployment="green", steps=(10, 100), interval_s=60)
-
-
-def rows_of(count: int) -> Signature:
-    return Signature(inputs=[TensorSpec(name="x", type="tensor(float)", shape=["batch", count])])
-
-
-@pytest.fixture
-def endpoints(database: Database, enter: Enter) -> Endpoints:
-    """`shop` with `blue` and `green`, which take eight numbers, and `other`, which takes nine."""
-    for count in (8, 8, 9):
-        enter("digits", signature=rows_of(count))
-    found = Endpoints(database)
-    for version, name in enumerate(("blue", "green", "other"), start=1):
-        found.deploy("shop", NewDeployment(model="digits", version=str(version), name=name), "tester")
-    return found
 
 
 @pytest.mark.parametrize("way", ["traffic", "canary", "deploy"])
@@ -117,80 +98,6 @@ def test_a_shadow_that_was_made_anew_is_not_asked_again(endpoints: Endpoints) ->
     assert held(endpoints) == ({"blue": 100}, {})
 
 
-@pytest.fixture
-def moving(endpoints: Endpoints, catalog: Catalog) -> Endpoints:
-    """`blue` shares traffic with `moving`, which follows an alias and takes eight numbers."""
-    catalog.set_alias("digits", "champion", "2", "tester")
-    endpoints.deploy("shop", NewDeployment(model="digits", version="@champion", name="moving"), "tester")
-    endpoints.spread("shop", Spread(weights={"blue": 50, "moving": 50}, shadows={"other": 100}), "tester")
-    return endpoints
-
-
-@pytest.fixture
-def mixed(moving: Endpoints, database: Database) -> Endpoints:
-    """The same, but `moving` takes nine numbers, as when aliases could be moved to anything."""
-    with database.write() as session:
-        alias = session.scalars(select(AliasRow)).one()
-        alias.version = next(version for version in alias.model.versions if version.number == 3)
-    return moving
-
-
-@pytest.mark.parametrize("way", ["alias", "registration", "canary"])
-def test_an_alias_does_not_bring_other_inputs_into_shared_traffic(
-    moving: Endpoints, catalog: Catalog, enter: Enter, way: str
-) -> None:
-    if way == "canary":
-        moving.promote("shop", Promotion(deployment="blue"), "tester")
-        plan = CanaryPlan(deployment="moving", steps=(10, 100), interval_s=60)
-        moving.start_canary("shop", plan, "tester")
-    before = held(moving), len(catalog.versions("digits"))
-    with pytest.raises(ServeError, match="'blue' and 'moving' cannot share the traffic of shop") as caught:
-        if way == "registration":
-            enter("digits", "sigmoid.onnx", signature=rows_of(9), aliases=["champion"])
-        else:
-            catalog.set_alias("digits", "champion", "3", "tester")
-    assert caught.value.code is Code.CONFLICT
-    assert catalog.model("digits").aliases == {"champion": "2"}
-    assert (held(moving), len(catalog.versions("digits"))) == before
-    catalog.set_alias("digits", "champion", "1", "tester")
-    catalog.set_alias("digits", "other", "3", "tester")
-
-
-def test_a_version_that_was_refused_leaves_no_files(moving: Endpoints, enter: Enter, tmp_path: Path) -> None:
-    def files() -> set[Path]:
-        return {path for path in (tmp_path / "home/artefacts").rglob("*") if path.is_file()}
-
-    before = files()
-    with pytest.raises(ServeError, match="cannot share"):
-        enter("digits", "sigmoid.onnx", signature=rows_of(9), aliases=["champion"])
-    assert files() == before
-    enter("digits", "sigmoid.onnx", signature=rows_of(8), aliases=["champion"])
-    assert len(files()) == len(before) + 1
-
-
-def test_an_alias_goes_where_it_is_alone_or_mends_a_mixture(mixed: Endpoints, catalog: Catalog) -> None:
-    catalog.set_alias("digits", "champion", "1", "tester")
-    mixed.promote("shop", Promotion(deployment="moving"), "tester")
-    catalog.set_alias("digits", "champion", "3", "tester")
-    with pytest.raises(ServeError, match="'blue' and 'moving' cannot share"):
-        mixed.roll_back("shop", "", "tester")
-    assert held(mixed)[0] == {"moving": 100}
-    catalog.set_alias("digits", "champion", "2", "tester")
-    mixed.roll_back("shop", "", "tester")
-    assert held(mixed)[0] == {"blue": 50, "moving": 50}
-
-
-def test_those_that_share_traffic_already_may_go_on(mixed: Endpoints) -> None:
-    mixed.spread("shop", Spread(weights={"blue": 80, "moving": 20}), "tester")
-    mixed.undeploy("shop", "other", "tester")
-    assert held(mixed) == ({"blue": 80, "moving": 20}, {})
-    with pytest.raises(ServeError, match="'green' and 'moving' cannot share"):
-        mixed.spread("shop", Spread(weights={"blue": 50, "green": 30, "moving": 20}), "tester")
-    mixed.promote("shop", Promotion(deployment="blue"), "tester")
-    with pytest.raises(ServeError, match="'blue' and 'moving' cannot share"):
-        mixed.spread("shop", Spread(weights={"blue": 80, "moving": 20}), "tester")
-
-
 def test_traffic_that_comes_back_without_its_shadow_is_as_it_was(moving: Endpoints) -> None:
     moving.promote("shop", Promotion(deployment="blue"), "tester")
     moving.spread("shop", Spread(shadows={}), "tester")
@@ -212,12 +119,6 @@ def test_the_column_of_first_traffic_is_made_and_dropped(database: Database) -> 
             assert "first_traffic" in columns(connection)
 
     database.migrated(step)
-
-
-def held(endpoints: Endpoints) -> tuple[dict[str, float], dict[str, float]]:
-    traffic = endpoints.endpoint("shop").traffic
-    assert traffic is not None
-    return dict(traffic.weights), dict(traffic.shadows)
 
 
 def fail(database: Database, deployment: str) -> None:
