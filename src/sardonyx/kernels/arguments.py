@@ -274,7 +274,7 @@ class Winograd(IntEnum):
     PANELS panels of weights; threads that would have fewer than FEW_TILES share out panels. POWERS, if not
     null, is what digits of channels are multiplied by. Each of GROUPS has whole blocks of CHANNELS_IN
     channels, and whole panels of its part of CHANNELS. The end is as for `Conv` with PLAIN = 0 and one group;
-    FINISH may be LEAKY, without an EPILOGUE.
+    FINISH may be LEAKY, without an EPILOGUE. Of samples larger than L2_BYTES what is read next is asked for.
     """
 
     X = 0
@@ -313,7 +313,8 @@ class Winograd(IntEnum):
     POWERS = 33
     GROUPS = 34
     SLOPES = 35
-    EPILOGUE_WORDS = 36
+    L2_BYTES = 36
+    EPILOGUE_WORDS = 37
 
 
 class Attention(IntEnum):

@@ -64,6 +64,7 @@ def winograd_call(
         Winograd.POINT_PITCH: cut.point_pitch,
         Winograd.FEW_TILES: few_tiles(channels, per_group, scheme, goal),
         Winograd.GROUPS: anchor.attrs["group"],
+        Winograd.L2_BYTES: goal.target.l2_bytes,
         Winograd.LINE_STEP: steps[0],
         Winograd.PIXEL_STEP: steps[1],
     }

@@ -44,6 +44,8 @@ class _Writer:
         register = shape.lanes * shape.depth
         self.blocks = max(1, register // shape.block) if self.in_registers else 1
         self.lanes = min(self.blocks * shape.block, register)
+        prefetched = shape.prefetch
+        self.asks = bool(scheme.tile) or (shape.is_float and (prefetched.rows or prefetched.far_rows))
         self.args, self.patch, self.to, self.group, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
@@ -97,11 +99,13 @@ class _Writer:
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(scheme.down.inputs)]
         step = self._bytes(word[Winograd.X_BLOCK])
         pixels = [f.mul(f.smin(int_(j), last_pixel), self.pixel_bytes) for j in range(scheme.across.inputs)]
-        count = scheme.outputs[1] if scheme.tile else 0
-        self.later = [
-            f.mul(f.smin(int_(scheme.across.inputs + j), last_pixel), self.pixel_bytes) for j in range(count)
+        later = [
+            f.mul(f.smin(int_(scheme.across.inputs + j), last_pixel), self.pixel_bytes)
+            for j in range(scheme.outputs[1] * scheme.step if self.asks else 0)
         ]
         size = self.blocks * self.shape.block
+        is_far = f.icmp("sgt", f.mul(blocks, step), word[Winograd.L2_BYTES])
+        asks = int_(1, "i1") if scheme.tile else is_far
         with f.loop(int_(0), blocks, self.blocks, [x, to]) as block:
             x, to = block.carried
             last = f.sub(f.sub(blocks, int_(1)), block.index)
@@ -115,6 +119,8 @@ class _Writer:
                     self._across(into)
                 else:
                     self._line(source, pixels, into)
+            with f.when(asks):
+                self._ask(x, lines, later)
             block.next(f.gep(x, f.mul(step, int_(self.blocks)), "i8"), f.gep(to, int_(size), self.type))
 
     def _line(self, x: V, pixels: Sequence[V], to: V) -> None:
@@ -146,10 +152,14 @@ class _Writer:
                 for value, distance in zip(combined(f, across.data, row), distances, strict=True):
                     f.store(value, f.gep(to, distance, "i8"))
                 to = f.gep(to, pitch, "i8")
-        for pixel in self.later:
+
+    def _ask(self, x: V, lines: Sequence[V], pixels: Sequence[V]) -> None:
+        """Ask for pixels of the next tile of the line: no machine guesses as many lines as tiles read."""
+        f = self.f
+        for pixel in pixels:
             first = hidden(f, f.gep(x, pixel, "i8"))
             for line in lines:
-                prefetch(f, f.gep(first, line, "i8"), 2)
+                prefetch(f, f.gep(first, line, "i8"), 2 if self.scheme.tile else 1)
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""

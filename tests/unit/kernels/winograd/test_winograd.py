@@ -104,7 +104,7 @@ class Drawn:
 
     def __init__(self, case: Case, scheme: Scheme, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
-        self.case, self.scheme = case, scheme
+        self.case, self.scheme, self.l2_bytes = case, scheme, 0
         self.dtype = "int32" if scheme.is_whole else "float32"
         self.unwritten = np.iinfo(np.int32).min if scheme.is_whole else np.nan
         self.kernels: Callable[[Target], Any] = lambda target: image(target, scheme)
@@ -156,6 +156,7 @@ class Drawn:
             Winograd.POINT_PITCH: cut.point_pitch,
             Winograd.FEW_TILES: few_tiles(*sizes, self.scheme, Goal(target)),
             Winograd.GROUPS: case.group,
+            Winograd.L2_BYTES: self.l2_bytes,
             Winograd.LINE_STEP: case.dilation[0],
             Winograd.PIXEL_STEP: case.dilation[1],
         }
