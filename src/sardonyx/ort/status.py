@@ -19,6 +19,7 @@ from sardonyx.errors import (
 )
 from sardonyx.ort import exceptions as api
 from sardonyx.ort.exceptions import status
+from sardonyx.runtime import allocate
 
 TABLE: tuple[tuple[type[SardonyxError], str, type[Exception]], ...] = (
     (LoadError, "protobuf", api.InvalidProtobuf),
@@ -87,7 +88,8 @@ def _known(error: Exception) -> SardonyxError:
     if isinstance(error, SardonyxError):
         return error
     if isinstance(error, MemoryError):
-        return RunError(f"there is not enough memory: {error}", kind="memory")
+        what = str(error) or f"{allocate.available_bytes()} bytes are left"
+        return RunError(f"there is not enough memory: {what}", kind="memory")
     return CompileError(
         f"this is a fault of the engine, please report it with the model: {type(error).__name__}: {error}"
     )

@@ -27,13 +27,13 @@ empty = np.empty
 
 
 def ask(size: int) -> None:
-    """Raise RunError if so many bytes are more than this machine, or its container, has left.
+    """Raise RunError if so many bytes are more than this machine, its container, or the process has left.
 
     The system would promise them and end the process when they are used.
     """
     if size < _UNASKED_BYTES:
         return
-    left = _available_bytes()
+    left = available_bytes()
     if size > left:
         raise RunError(
             f"a run with these sizes takes {size} bytes of memory, there are {left}; "
@@ -42,14 +42,28 @@ def ask(size: int) -> None:
         )
 
 
-def _available_bytes() -> int:
+def available_bytes() -> int:
+    """The least of what this machine, its container and the limit of this process leave."""
     found = [1 << 62]
     with suppress(OSError, ValueError, IndexError):
         text = Path("/proc/meminfo").read_text(encoding="ascii")
         found = [sum(int(text.partition(f"{name}:")[2].split()[0]) << 10 for name in _LEFT)]
     with suppress(OSError, ValueError):
         found.append(int(_CONTAINER.read_text(encoding="ascii")))
+    with suppress(ImportError, OSError, ValueError):
+        found.append(_unused_addresses())
     return min(found)
+
+
+def _unused_addresses() -> int:
+    """Bytes that `ulimit -v` lets this process still map. Raises OSError or ValueError if none is known."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most == resource.RLIM_INFINITY:
+        raise ValueError("there is no limit")
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return max(0, most - pages * resource.getpagesize())
 
 
 def aligned_bytes(size: int, align: int = 64) -> npt.NDArray[np.uint8]:

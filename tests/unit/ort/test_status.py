@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sardonyx.errors import CompileError, LoadError, RunError, SardonyxError, ShapeError, UnsupportedOp
@@ -67,5 +69,6 @@ def test_faults_of_ours_and_short_memory_are_told_apart() -> None:
     assert "KeyError" in str(fault)
     short = run_status(MemoryError("12 GB"))
     assert "there is not enough memory: 12 GB" in str(short)
+    assert re.search(r"there is not enough memory: \d+ bytes are left$", str(run_status(MemoryError())))
     own = api.status(api.InvalidArgument, "x")
     assert run_status(own) is own

@@ -24,7 +24,7 @@ def test_words_are_zero_and_alone_on_their_lines() -> None:
 
 
 def test_what_is_not_there_is_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocate, "_available_bytes", lambda: 1 << 29)
+    monkeypatch.setattr(allocate, "available_bytes", lambda: 1 << 29)
     allocate.ask(1 << 27)
     allocate.ask(1 << 29)
     with pytest.raises(RunError, match="check the sizes that are fed") as error:
@@ -33,4 +33,4 @@ def test_what_is_not_there_is_not_promised(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_machine_has_some_memory_left() -> None:
-    assert 0 < allocate._available_bytes() <= 1 << 62
+    assert 0 < allocate.available_bytes() <= 1 << 62

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -277,8 +280,24 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RunError, match="there are") as caught:
         allocate.ask(1 << 50)
     assert caught.value.kind == "memory"
-    monkeypatch.setattr(allocate, "_available_bytes", lambda: 1 << 62)
+    monkeypatch.setattr(allocate, "available_bytes", lambda: 1 << 62)
     allocate.ask(1 << 50)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no process says what it has mapped")
+def test_the_limit_of_the_process_is_known_before_memory_is_taken() -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + (1 << 29), limits[1]))
+    try:
+        allocate.ask(1 << 28)
+        with pytest.raises(RunError, match=f"takes {1 << 30} bytes of memory, there are") as caught:
+            allocate.ask(1 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert caught.value.kind == "memory"
 
 
 def test_memory_that_is_short_is_an_error_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
