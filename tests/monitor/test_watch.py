@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sardonyx.client.outbound import Outbound
 from sardonyx.database import Database, now
+from sardonyx.monitor import baseline
 from sardonyx.monitor.book import KEPT_RUNS, Book
 from sardonyx.monitor.capture import Capture
 from sardonyx.monitor.metrics import Metrics
@@ -251,6 +254,23 @@ def test_names_of_baselines_stay_in_their_folder(world: World, tmp_path: Path) -
     for content, suffix in ((b"", ".csv"), (b"PAR1", ".parquet"), (b"x", ".exe")):
         with pytest.raises(ServeError):
             world.watch.baselines.add(content, suffix)
+    assert list((tmp_path / "baselines").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_a_small_file_does_not_become_a_large_baseline(
+    world: World, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "MAX_BYTES", 64 << 20)
+    file = tmp_path / f"bomb{suffix}"
+    if suffix == ".npz":
+        np.savez_compressed(file, x=np.zeros((50_000, 200)))
+    else:
+        texts = pa.DictionaryArray.from_arrays(pa.array([0] * 50_000, pa.int32()), ["x" * 10_000])
+        pq.write_table(pa.table({"x": texts}), file)
+    assert file.stat().st_size < 200_000
+    with pytest.raises(ServeError, match="64 MB|67108864"):
+        world.watch.baselines.add(file.read_bytes(), suffix)
     assert list((tmp_path / "baselines").iterdir()) == []
 
 

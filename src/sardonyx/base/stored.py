@@ -15,9 +15,12 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-def read_npz(path: Path) -> dict[str, Array]:
-    """All arrays of a .npz by name; ValueError if it is damaged or none, OSError if it cannot be read."""
-    found = _read(path)
+def read_npz(path: Path, most_bytes: int | None = None) -> dict[str, Array]:
+    """All arrays of a .npz by name, `most_bytes` of them in all.
+
+    ValueError if it is damaged, none or too large, OSError if it cannot be read.
+    """
+    found = _read(path, most_bytes)
     if isinstance(found, np.ndarray):
         raise ValueError("it holds one array without a name; write it with numpy.savez")
     return found
@@ -31,10 +34,17 @@ def read_npy(path: Path) -> Array:
     return found
 
 
-def _read(path: Path) -> Array | dict[str, Array]:
+def _read(path: Path, most_bytes: int | None = None) -> Array | dict[str, Array]:
     try:
         with path.open("rb") as stream:
             found = np.load(stream, allow_pickle=False)
-            return found if isinstance(found, np.ndarray) else dict(found)
+            if isinstance(found, np.ndarray):
+                return found
+            size = sum(part.file_size for part in found.zip.infolist())
+            if most_bytes is not None and size > most_bytes:
+                raise ValueError(f"its arrays have {size} bytes, {most_bytes} are allowed")
+            return dict(found)
+    except MemoryError as error:
+        raise ValueError(f"it is damaged, or needs more memory than there is: {error}") from error
     except (EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"it is damaged: {error}") from error

@@ -20,6 +20,8 @@ from sardonyx.monitor.frame import Frame, frame_of
 from sardonyx.monitor.needs import need
 
 MAX_ROWS = 50_000
+MAX_BYTES = 1 << 30
+"""What a file may become in memory: a small one may hold the same text a million times."""
 
 
 def read_baseline(
@@ -84,20 +86,23 @@ def _read_table(path: Path) -> dict[str, Any]:
     import duckdb
 
     source = "read_csv(?)" if path.suffix.lower() == ".csv" else "read_parquet(?)"
-    with duckdb.connect(":memory:") as connection:
+    limits = {"memory_limit": f"{MAX_BYTES}B", "temp_directory": ""}
+    with duckdb.connect(":memory:", config={**limits, "threads": 2}) as connection:
         try:
             found = connection.execute(
                 f"SELECT * FROM {source} USING SAMPLE reservoir({MAX_ROWS} ROWS) REPEATABLE (1)", [str(path)]
             )
+            names = [column[0] for column in found.description or ()]
+            rows = found.fetchall()
+        except duckdb.OutOfMemoryException:
+            raise ValueError(f"{path.name}: its rows take more than {MAX_BYTES >> 20} MB") from None
         except duckdb.Error as error:
             raise ValueError(f"{path.name}: {error}") from error
-        names = [column[0] for column in found.description or ()]
-        rows = found.fetchall()
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def _read_arrays(path: Path) -> dict[str, Any]:
     try:
-        return {name: rows[:MAX_ROWS] for name, rows in read_npz(path).items() if rows.ndim}
+        return {name: rows[:MAX_ROWS] for name, rows in read_npz(path, MAX_BYTES).items() if rows.ndim}
     except (ValueError, OSError) as error:
         raise ValueError(f"{path.name}: {error}") from error

@@ -47,13 +47,14 @@ class Baselines:
         name = hashlib.sha256(content).hexdigest()[:24] + suffix.lower()
         self._folder.mkdir(parents=True, exist_ok=True)
         beside = self._folder / f".{threading.get_ident()}-{name}"
-        beside.write_bytes(content)
         try:
+            beside.write_bytes(content)
             read_baseline(beside)
+            beside.replace(self._folder / name)
         except ValueError as error:
-            beside.unlink()
             raise invalid(str(error)) from error
-        beside.replace(self._folder / name)
+        finally:
+            beside.unlink(missing_ok=True)
         return name
 
     def path(self, name: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,30 @@ def test_what_is_no_such_file_is_told(
     path = tmp_path / "a.npz"
     path.write_bytes(spoilt(path) if data is None else data)
     with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_arrays_that_would_be_too_large_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=np.zeros(100_000), y=np.zeros(100_000))
+    assert path.stat().st_size < 10_000 and len(read_npz(path, 1_700_000)) == 2
+    with pytest.raises(ValueError, match="1500000 are allowed"):
+        read_npz(path, 1_500_000)
+
+
+@pytest.mark.parametrize("read", [read_npz, read_npy])
+def test_a_head_that_tells_of_more_than_any_memory_is_told(
+    tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    head = io.BytesIO()
+    facts = {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)}
+    np.lib.format.write_array_header_1_0(head, facts)
+    path = tmp_path / "a"
+    path.write_bytes(head.getvalue())
+    if read is read_npz:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", head.getvalue())
+    with pytest.raises(ValueError):
         read(path)
 
 
