@@ -96,6 +96,20 @@ class Window:
         low, high, asked, out = zip(*rows, strict=True) if rows else ((), (), (), ())
         return Window(tuple(kernel), steps, gaps, low, high, asked, out)
 
+    def along(self, axis: int, spatial: Shape) -> Window:
+        """The window that slides along one axis alone, over axes of sizes `spatial`."""
+
+        def alone(own: Sequence[Dim], other: Sequence[Dim]) -> Shape:
+            return (*other[:axis], own[axis], *other[axis + 1 :])
+
+        ones, zeros = (1,) * len(spatial), (0,) * len(spatial)
+        low, high, asked = (alone(pads, zeros) for pads in (self.low, self.high, self.asked))
+        strides, dilations = (
+            (*ones[:axis], steps[axis], *ones[axis + 1 :]) for steps in (self.strides, self.dilations)
+        )
+        out = alone(self.out, spatial)
+        return Window(alone(self.kernel, ones), strides, dilations, low, high, asked, out)
+
     @property
     def padded(self) -> bool:
         """Whether any window may reach outside of the data."""

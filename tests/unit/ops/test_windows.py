@@ -10,6 +10,7 @@ import pytest
 
 import sardonyx
 from sardonyx.frontend import load
+from sardonyx.ops.window import Sliding, Window
 from tests.unit.frontend.models import outputs, parsed, shapes
 from tests.unit.ops.peer import assert_agree, both
 
@@ -161,6 +162,48 @@ def test_a_last_window_that_ends_before_its_tensor() -> None:
     for size in (7, 8, 9, 10):
         x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
         assert np.array_equal(session.run(None, {"x": x})[0], x[:, :, ::3])
+
+
+# Attributes of pools whose windows are large.
+LARGE: tuple[dict[str, Any], ...] = (
+    {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]},
+    {"kernel_shape": [13, 9], "pads": [6, 4, 6, 4]},
+    {"kernel_shape": [7, 8], "strides": [2, 1], "pads": [0, 3, 3, 0]},
+    {"kernel_shape": [9, 9], "strides": [2, 3], "ceil_mode": 1},
+    {"kernel_shape": [5, 6], "dilations": [2, 3], "auto_pad": "SAME_LOWER"},
+)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "float", "double"])
+@pytest.mark.parametrize("attributes", LARGE, ids=str)
+def test_large_maxima_are_those_of_all_elements(attributes: dict[str, Any], kind: str) -> None:
+    given = ", ".join(f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in attributes.items())
+    text = f"g ({kind}[N,C,H,W] x) => ({kind}[?,?,?,?] y) {{ y = MaxPool<{given}>(x) }}"
+    session = sardonyx.InferenceSession(parsed(text).SerializeToString())
+    for size in ((2, 3, 17, 21), (1, 20, 16, 16)):
+        x = np.random.default_rng(0).integers(-9, 90, size).astype({"float": "float32"}.get(kind, kind))
+        if kind in ("float", "double"):
+            x[0, 0, 7, 8], x[0, 1] = np.nan, -np.inf
+        (y,) = session.run(None, {"x": x})
+        assert np.array_equal(y, _maxima(x, attributes), equal_nan=kind in ("float", "double"))
+
+
+def _maxima(x: np.ndarray, attributes: dict[str, Any]) -> np.ndarray:
+    window = Window.of(
+        x.shape[2:],
+        attributes["kernel_shape"],
+        Sliding(**{k: v for k, v in attributes.items() if k not in ("kernel_shape", "ceil_mode")}),
+        attributes.get("ceil_mode", 0),
+    )
+    y = np.empty((*x.shape[:2], *window.out), x.dtype)
+    for at in np.ndindex(*y.shape[2:]):
+        picks = []
+        for axis, size in enumerate(x.shape[2:]):
+            first = at[axis] * window.strides[axis] - int(window.low[axis])
+            taps = first + np.arange(window.kernel[axis]) * window.dilations[axis]
+            picks.append(taps[(taps >= 0) & (taps < size)])
+        y[:, :, at[0], at[1]] = x[:, :, picks[0]][:, :, :, picks[1]].max((2, 3))
+    return y
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float"])

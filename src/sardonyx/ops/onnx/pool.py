@@ -5,6 +5,7 @@ Everything is pad + window + reduce, except RoiAlign and MaxRoiPool, whose windo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -22,6 +23,9 @@ from sardonyx.ops.table import Node, op
 from sardonyx.ops.window import SLIDING, Ints, Sliding, Window
 
 _MOST_SAMPLES = 4096
+
+_LARGE = 2
+"""A window whose elements are more than so many times those that are read axis by axis is a large one."""
 
 
 def _lowest(dtype: DType) -> Value:
@@ -48,6 +52,18 @@ def pool(x: Value, window: Window, prim: str, fill: Value | None = None) -> Valu
     return _pooled(views.reduce(prim, range(x.rank, views.rank)), x.rank)
 
 
+def _largest(x: Value, window: Window) -> Value:
+    """The maximum of every window: of large ones axis by axis, which reads an element for each line of it."""
+    fill, *axes = _lowest(x.dtype), *reversed(range(len(window.kernel)))
+    kernel = [k for k in window.kernel if isinstance(k, int)]
+    apart = sum(kernel[a] * math.prod(window.strides[:a]) for a in axes)
+    if len(axes) == 1 or math.prod(kernel) <= _LARGE * apart:
+        return pool(x, window, "rmax", fill)
+    for axis in axes:
+        x = pool(x, window.along(axis, x.shape[2:]), "rmax", fill)
+    return x
+
+
 @op("MaxPool")
 def max_pool(
     x: Value,
@@ -60,7 +76,7 @@ def max_pool(
 ) -> tuple[Value | None, ...]:
     """Maximum of every window, and where in the flattened input it was found."""
     window = Window.of(x.shape[2:], kernel_shape, moves, ceil_mode, cut=True)
-    y = pool(x, window, "rmax", _lowest(x.dtype))
+    y = _largest(x, window)
     if node is None or len(node.outputs) < 2 or not node.outputs[1]:
         return (y,)
     return y, _max_indices(x, window, bool(storage_order))
