@@ -24,9 +24,10 @@ class ServeOptions:
     `name` is what the server calls itself. `queue_size` requests may wait for a model; more are answered with
     the HTTP status `overload_status` (503 or 429). A request without a timeout of its own gets `timeout_s`.
     A client has `client_s` for its headers, for a body, and to read an answer. On the way out, `drain_s` are
-    given to requests that were accepted. Beyond `memory_bytes`, models that
-    were asked longest ago are unloaded until they are asked; `cache_bytes` of answers are kept for each
-    model whose configuration asks for it. Traces that the trace settings ask for go to `trace_file`.
+    given to requests that were received, and two seconds of them to those that are on their way. Beyond
+    `memory_bytes`, models that were asked longest ago are unloaded until they are asked; `cache_bytes` of
+    answers are kept for each model whose configuration asks for it. Traces that the trace settings ask for go
+    to `trace_file`.
     """
 
     name: str = "sardonyx"

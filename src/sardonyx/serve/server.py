@@ -10,7 +10,7 @@ import contextlib
 import gc
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import uvicorn
 
@@ -126,11 +126,13 @@ class Server:
 
     async def stop(self) -> None:
         """Answer what was accepted, then close everything."""
+        ends: list[Awaitable[None]] = []
         if self._http is not None and self._serving is not None:
             self._http.ending.set()
-            await self._serving
+            ends.append(self._serving)
         if self._rpc is not None:
-            await self._rpc.stop(self.options.drain_s)
+            ends.append(self._rpc.stop(self.options.drain_s))
+        await asyncio.gather(*ends)
         await self.core.close()
 
     async def __aenter__(self) -> Server:

@@ -26,7 +26,11 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", type=float, metavar="S", help="of a request that names none, in seconds")
     group.add_argument("--max-body", type=int, default=64, metavar="MIB", help="of a request (default 64)")
     group.add_argument(
-        "--drain", type=float, default=30.0, metavar="S", help="given to accepted requests at the end"
+        "--drain",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="given at the end to requests that were received",
     )
     group.add_argument(
         "--allow-client-shm", action="store_true", help="let local clients pass tensors in shared memory"

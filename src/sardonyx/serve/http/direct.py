@@ -33,6 +33,8 @@ _PREFIX, _SUFFIX = b"/v2/models/", b"/infer"
 _LENGTH = b"content-length"
 _CODED = (b"transfer-encoding", b"expect")
 _ALIGNMENT = 64
+LAST_BODY_S = 2.0
+"""So long a request may still be on its way when the server ends."""
 _SMALL = 1 << 12
 _JOINED = 1 << 16
 
@@ -118,6 +120,14 @@ class Connection(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def shutdown(self) -> None:
+        """The server ends: what was received is answered, what is on its way has a short while."""
+        if self._reading and not self.pipeline:
+            self._in_time()
+            left_s = min(LAST_BODY_S, self.options.drain_s, self.options.client_s)
+            self._late = self.loop.call_later(left_s, self._ends)
+        super().shutdown()
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._reading = True
@@ -189,6 +199,12 @@ class Connection(HttpToolsProtocol):
         answer = Answer(text, status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self.transport.write(head_of(answer, len(text), keep_alive=False) + text)
         self.transport.close()
+
+    def _ends(self) -> None:
+        if self._exchange is not None:
+            why = "the server ends before the request is complete"
+            self._exchange._answer_error(ServeError(Code.UNAVAILABLE, why, 1.0))
+        self._too_late()
 
     def _too_late(self) -> None:
         self._late = None

@@ -5,7 +5,9 @@ Decides how calls are listened for and how errors end them; must not know what a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +29,8 @@ from sardonyx.serve.tls import Credentials
 
 Handler = Callable[[Any, Any], Any]
 Read = Callable[[bytes], Any]
+_LAST_MESSAGE_S, _LOOK_S = 2.0, 0.05
+"""Calls in which nothing is done for so long are ended with the server; how often that is looked at."""
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -44,11 +48,13 @@ class RpcListener:
     """gRPC on one port of the running loop."""
 
     def __init__(self, core: Core, options: ServeOptions) -> None:
+        self._core = core
+        self._work = Work()
         self._server = grpc.aio.server(
             options=[*_OPTIONS, ("grpc.max_receive_message_length", options.max_body_bytes)]
         )
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers(Servicer(core))),)
+            (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers(Servicer(core), self._work)),)
         )
         self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -74,35 +80,57 @@ class RpcListener:
         return taken
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more calls, and give those that run so many seconds."""
+        """Take no more calls, and give those that run so many seconds, those that wait for the client few."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        stopping = asyncio.create_task(self._server.stop(grace_s))
+        idle_since = asyncio.get_running_loop().time()
+        while not stopping.done():
+            await asyncio.wait((stopping,), timeout=_LOOK_S)
+            now = asyncio.get_running_loop().time()
+            if self._work.calls or any(model.depth for model in self._core.repository.loaded()):
+                idle_since = now
+            elif now - idle_since > _LAST_MESSAGE_S:
+                break
+        await self._server.stop(0)
+        await stopping
 
 
-def handlers(servicer: Servicer) -> dict[str, Any]:
+@dataclass(slots=True)
+class Work:
+    """How many calls are being answered that have sent all they ask."""
+
+    calls: int = 0
+
+
+def handlers(servicer: Servicer, work: Work | None = None) -> dict[str, Any]:
     """What answers each call of the service, by name."""
-    table = {}
+    table, work = {}, work or Work()
     for method in SERVICE.methods:
         function = getattr(servicer, method.name)
         stream = method.server_streaming
         read = partial(read_message, GetMessageClass(method.input_type))
         make = grpc.stream_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
         table[method.name] = make(
-            _guarded_stream(method.name, function, read) if stream else _guarded(method.name, function, read),
+            _guarded_stream(method.name, function, read)
+            if stream
+            else _guarded(method.name, function, read, work),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
     table["ModelInfer"] = grpc.unary_unary_rpc_method_handler(servicer.ModelInfer)
     return table
 
 
-def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]], read: Read) -> Handler:
+def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]], read: Read, work: Work) -> Handler:
     async def answer(raw: bytes, call: Any) -> Any:
+        work.calls += 1
         try:
             return await function(read(raw), call)
         except ServeError as error:
             await refuse(call, error)
         except Exception:
             await refuse(call, unexpected(name))
+        finally:
+            work.calls -= 1
 
     return answer
 
