@@ -1,4 +1,4 @@
-"""Whether a distance of two samples may be chance: what so few rows alone make of it.
+"""Whether a distance of two samples may be chance: what so few rows, or so many columns, alone make of it.
 
 Decides how sure a run is that it alerts for a reason. Must not know what a measure computes.
 """
@@ -6,6 +6,7 @@ Decides how sure a run is that it alerts for a reason. Must not know what a meas
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,6 +46,20 @@ def beyond_chance(
         if drawn == _FIRST_SPLITS and _tail(splits, value) * distances < _CLEAR:
             return True
     return _tail(splits, value) * distances < FALSE_ALARMS
+
+
+def adjusted(p_values: Sequence[float]) -> list[float]:
+    """P-values of many tests, each as if it stood alone (Holm's method); NaN stays.
+
+    That any of them is below a threshold happens by chance as seldom as the threshold says, whatever the
+    tests have to do with each other.
+    """
+    found = list(p_values)
+    known = sorted((value, at) for at, value in enumerate(p_values) if not math.isnan(value))
+    least = 0.0
+    for before, (value, at) in enumerate(known):
+        least = found[at] = max(least, min(1.0, value * (len(known) - before)))
+    return found
 
 
 def _vectors(column: Column) -> np.ndarray:

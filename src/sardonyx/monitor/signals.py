@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.monitor.chance import beyond_chance
+from sardonyx.monitor.chance import adjusted, beyond_chance
 from sardonyx.monitor.columns import SUMMARY
 from sardonyx.monitor.distance import (
     BY_AZURE,
@@ -74,6 +74,7 @@ def drift(monitor: NewMonitor, reference: Frame, current: Frame) -> list[Value]:
     """The distance of every shared column, by every measure that fits its kind.
 
     Drift is a distance beyond its threshold that none of so many columns of so few rows has by chance.
+    P-values are adjusted for how many there are, so that a threshold counts for all columns together.
     """
     names = [canonical(name) for name in monitor.metrics] or DRIFT
     prefix = "out." if monitor.kind == "prediction_drift" else "in."
@@ -86,9 +87,11 @@ def drift(monitor: NewMonitor, reference: Frame, current: Frame) -> list[Value]:
         for measure in map(measure_named, names)
         if p.kind in measure.kinds and len(p.present()) and len(q.present())
     ]
+    tested = iter(adjusted([value for _, measure, value in measured if measure.p_value]))
     distances = sum(not measure.p_value for _, measure, _ in measured)
     found = []
-    for name, measure, value in measured:
+    for name, measure, raw in measured:
+        value = next(tested) if measure.p_value else raw
         threshold = _threshold(monitor, measure.name, measure.threshold)
         breached = measure.breached(value, threshold)
         if breached and not measure.p_value:

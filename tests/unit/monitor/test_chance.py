@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sardonyx.monitor import signals
-from sardonyx.monitor.chance import beyond_chance
+from sardonyx.monitor.chance import adjusted, beyond_chance
 from sardonyx.monitor.distance import BY_NAME
 from sardonyx.monitor.frame import NUMBER, TEXT, Column, column_of
 from sardonyx.protocol.monitors import NewMonitor, Value
@@ -32,6 +32,40 @@ def test_many_columns_of_few_rows_do_not_alert_by_chance_and_one_that_moves_is_f
     for rows, shift in ((60, 2.0), (400, 0.8)):
         found = signals.drift(watch, reference, drawn(rows, shift))
         assert moved(found) == {"in.moved"}
+
+
+def test_p_values_of_many_columns_do_not_alert_by_chance_and_columns_that_move_are_found() -> None:
+    rng = np.random.default_rng(3)
+
+    def drawn(rows: int, shift: float = 0.0) -> dict[str, Column]:
+        numbers = {f"in.n{i}": column_of(rng.normal(0, 1, rows)) for i in range(200)}
+        kinds = {f"in.k{i}": column_of(rng.choice(list("abcdef"), rows).tolist()) for i in range(200)}
+        other = rng.choice(list("abc" if shift else "abcdef"), rows)
+        moving = {
+            "in.n_moved": column_of(rng.normal(shift, 1, rows)),
+            "in.k_moved": column_of(other.tolist()),
+        }
+        return numbers | kinds | moving
+
+    metrics = ["kolmogorov_smirnov", "chi_square"]
+    watch = NewMonitor(name="watch", model="m", kind="data_drift", metrics=metrics)
+    reference = drawn(1000)
+    alarms = [moved(signals.drift(watch, reference, drawn(100))) for _ in range(8)]
+    assert sum(map(bool, alarms)) <= 1, "eight of 402 p-values are below 0.02 in each run"
+    found = signals.drift(watch, reference, drawn(100, 1.0))
+    assert moved(found) == {"in.n_moved", "in.k_moved"}
+    assert all((value.value < value.threshold) == value.breached for value in found)
+    one = NewMonitor(name="one", model="m", kind="data_drift", metrics=metrics, columns=["in.n1"])
+    current = drawn(100)
+    (alone,) = signals.drift(one, reference, current)
+    raw = BY_NAME["kolmogorov_smirnov"].compute(reference["in.n1"], current["in.n1"])
+    assert alone.value == raw, "one column is not adjusted"
+
+
+def test_p_values_are_adjusted_as_holm_does() -> None:
+    found = adjusted([0.01, 0.04, math.nan, 0.03, 0.005])
+    assert found[:2] + found[3:] == [0.03, 0.06, 0.06, 0.02] and math.isnan(found[2])
+    assert adjusted([0.3]) == [0.3] and adjusted([0.7, 0.6]) == [1.0, 1.0] and adjusted([]) == []
 
 
 def test_the_more_distances_are_looked_at_the_farther_one_must_be() -> None:
