@@ -173,6 +173,8 @@ OTHER_VARIABLES = (
     "SARDONYX_HOME",
     "SARDONYX_SERVER",
     "SARDONYX_KEY",
+    "SARDONYX_CERTIFICATE",
+    "SARDONYX_CERTIFICATE_KEY",
 )
 """Variables that are read by others than the engine."""
 

@@ -19,9 +19,9 @@ import msgspec
 from sardonyx.client.content import content_of
 from sardonyx.client.exchange import (
     answered,
-    authorities,
     body_of,
     check,
+    context_of,
     file_parts,
     key_header,
     path_of,
@@ -66,7 +66,9 @@ class AsyncClient(AsyncMonitoring):
 
     Every method raises ServeError with the server's code and words; a server that cannot be reached is
     UNAVAILABLE. Answers that say so are tried again `retries` times, after the pause that the server names.
-    With `shares_files` the server reads paths of this machine itself, so nothing is uploaded.
+    With `shares_files` the server reads paths of this machine itself, so nothing is uploaded. A server that
+    asks for it is shown `certificate`, a PEM file, with `certificate_key` if its key is in another; by
+    default those that SARDONYX_CERTIFICATE and SARDONYX_CERTIFICATE_KEY name.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class AsyncClient(AsyncMonitoring):
         verify: Any = True,
         transport: httpx.AsyncBaseTransport | None = None,
         shares_files: bool = False,
+        certificate: str | Path | None = None,
+        certificate_key: str | Path | None = None,
     ) -> None:
         self._shares_files = shares_files
         self._retries = retries
@@ -86,7 +90,7 @@ class AsyncClient(AsyncMonitoring):
             base_url=url,
             headers=key_header(key or os.environ.get("SARDONYX_KEY")),
             timeout=timeout_s,
-            verify=authorities() if verify is True else verify,
+            verify=context_of(verify, certificate, certificate_key),
             transport=transport,
         )
 

@@ -5,6 +5,7 @@ Must not know which operation is asked for.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -28,6 +29,27 @@ _BY_STATUS = {code.http: code for code in reversed(Code)}
 def authorities(*, trust_env: bool = True) -> ssl.SSLContext:
     """Whom clients trust unless told otherwise, read once a process: it takes longer than many a request."""
     return httpx.create_ssl_context(trust_env=trust_env)
+
+
+def context_of(verify: Any, certificate: str | Path | None, key: str | Path | None) -> Any:
+    """What httpx trusts and shows: `verify` as httpx takes it, and a certificate with its key from PEM files.
+
+    Those that are not given come from SARDONYX_CERTIFICATE and SARDONYX_CERTIFICATE_KEY, but for a context of
+    the caller's own. Without a key, the file of the certificate holds it. ServeError INVALID_ARGUMENT if they
+    are not a certificate and its key.
+    """
+    if certificate is None and not isinstance(verify, ssl.SSLContext):
+        certificate = os.environ.get("SARDONYX_CERTIFICATE")
+        key = key or os.environ.get("SARDONYX_CERTIFICATE_KEY")
+    if not certificate:
+        return authorities() if verify is True else verify
+    context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+    try:
+        context.load_cert_chain(certificate, key or None, password=b"")
+    except OSError as error:
+        beside = f" with the key {key}" if key else ""
+        raise invalid(f"the certificate {certificate}{beside} cannot be shown: {error}") from None
+    return context
 
 
 def path_of(prefix: str, *segments: str) -> str:
@@ -105,6 +127,8 @@ def unreachable(url: httpx.URL, failure: httpx.HTTPError | None) -> ServeError:
     words = str(failure or type(failure).__name__)
     if "CERTIFICATE_VERIFY_FAILED" in words:
         words += "; SSL_CERT_FILE names a file of the authorities that are trusted"
+    elif url.scheme == "https" and isinstance(failure, httpx.RemoteProtocolError | httpx.ReadError):
+        words += "; to a server that asks for it, the certificate is shown that SARDONYX_CERTIFICATE names"
     return ServeError(code, f"{url} does not answer: {words}")
 
 

@@ -15,9 +15,9 @@ import msgspec
 from sardonyx.client.content import content_of
 from sardonyx.client.exchange import (
     answered,
-    authorities,
     body_of,
     check,
+    context_of,
     file_parts,
     key_header,
     path_of,
@@ -62,7 +62,9 @@ class Client(Monitoring):
 
     Every method raises ServeError with the server's code and words; a server that cannot be reached is
     UNAVAILABLE. Answers that say so are tried again `retries` times, after the pause that the server names.
-    With `shares_files` the server reads paths of this machine itself, so nothing is uploaded.
+    With `shares_files` the server reads paths of this machine itself, so nothing is uploaded. A server that
+    asks for it is shown `certificate`, a PEM file, with `certificate_key` if its key is in another; by
+    default those that SARDONYX_CERTIFICATE and SARDONYX_CERTIFICATE_KEY name.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Client(Monitoring):
         verify: Any = True,
         transport: httpx.BaseTransport | None = None,
         shares_files: bool = False,
+        certificate: str | Path | None = None,
+        certificate_key: str | Path | None = None,
     ) -> None:
         self._shares_files = shares_files
         self._retries = retries
@@ -82,7 +86,7 @@ class Client(Monitoring):
             base_url=url,
             headers=key_header(key or os.environ.get("SARDONYX_KEY")),
             timeout=timeout_s,
-            verify=authorities() if verify is True else verify,
+            verify=context_of(verify, certificate, certificate_key),
             transport=transport,
         )
 

@@ -15,6 +15,7 @@ import httpx
 from sqlalchemy import URL
 
 from sardonyx.client import Client
+from sardonyx.client.exchange import authorities
 from sardonyx.client.outbound import Outbound
 from sardonyx.database import Database
 from sardonyx.gateway.api import PREFIX, api
@@ -42,6 +43,7 @@ def client_inside(home: Path, database: str = "", artefacts: str = "") -> Client
     return Client(
         "http://localhost",
         timeout_s=None,
+        verify=authorities(),
         transport=_Inside(httpx.ASGITransport(application, root_path=PREFIX), opened),
         shares_files=True,
     )

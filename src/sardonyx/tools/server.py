@@ -18,7 +18,7 @@ from sardonyx.tools.models import add_json_option
 if TYPE_CHECKING:
     from sardonyx.client import Client
 
-SERVER, KEY = "SARDONYX_SERVER", "SARDONYX_KEY"
+SERVER, KEY, CERTIFICATE = "SARDONYX_SERVER", "SARDONYX_KEY", "SARDONYX_CERTIFICATE"
 _LAST_PORT = 65535
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -45,11 +45,21 @@ def add_home_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Add --server, --key, --home, --database, --artefacts and --json."""
+    """Add --server, --key, --certificate, --certificate-key, --home, --database, --artefacts and --json."""
     parser.add_argument(
         "--server", metavar="URL", help=f"ask this server (default {SERVER}), not the home folder"
     )
     parser.add_argument("--key", help=f"API key for the server (default {KEY})")
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        help=f"PEM: shown to a server that asks clients for one (default {CERTIFICATE})",
+    )
+    parser.add_argument(
+        "--certificate-key",
+        metavar="FILE",
+        help=f"PEM: its private key, if in another file (default {CERTIFICATE}_KEY)",
+    )
     add_home_options(parser)
     add_json_option(parser)
 
@@ -77,7 +87,12 @@ def open_client(options: argparse.Namespace) -> Client:
 
     url = options.server or (None if options.home or options.database else os.environ.get(SERVER))
     if url:
-        return Client(url, options.key)
+        return Client(
+            url,
+            options.key,
+            certificate=options.certificate,
+            certificate_key=options.certificate_key,
+        )
     from sardonyx.database import home_folder
     from sardonyx.gateway.inside import client_inside
 
