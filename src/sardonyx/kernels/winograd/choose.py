@@ -43,8 +43,11 @@ DIRECT = None
 _FORCED = {"f2": 2, "f4": 4}
 """Outputs of a tile along an axis of a square window that the user asks for."""
 
-_GAIN = 1.2
-"""How many times faster than direct sums it must be: it takes more memory, and rounds more."""
+_GAIN, _SMALL_GAIN = 1.2, 1.05
+"""How many times faster than direct sums it must be: it takes more memory, and rounds more.
+
+The latter where lines are transformed too, weights stay in L2, and units take all lanes of AVX-512.
+"""
 
 _BESIDE_REGISTERS = 1.05
 """How many times faster matrix registers must be said to multiply points than without transforms, or than
@@ -152,7 +155,14 @@ def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | Non
     taken = _beside_registers if any(scheme.tile for scheme in schemes) else cycles
     best = min(schemes, key=lambda scheme: taken(sizes, scheme, goal))
     gain = direct_cycles(sizes, best, goal) / cycles(sizes, best, goal)
-    return best if gain >= _GAIN else DIRECT
+    return best if gain >= _least_gain(sizes, best, goal) else DIRECT
+
+
+def _least_gain(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
+    """How many times faster than direct sums a scheme must be."""
+    weights = blocking(sizes.channels, sizes.outputs, scheme, goal).traffic.weight_bytes
+    is_small = scheme.has_lines and weights <= goal.target.l2_bytes
+    return _SMALL_GAIN if is_small and has_whole_units(goal.target) else _GAIN
 
 
 def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
