@@ -15,9 +15,9 @@ from sardonyx.monitor.frame import TEXT, VECTOR, Column
 
 FALSE_ALARMS = 0.01
 """The share of runs that may alert by chance, all their distances taken together."""
-_SPLITS = 64
-_FIRST_SPLITS = 24
-_CLEAR = 1e-12
+_SPLITS = 512
+_CLEAR = {24: 1e-12, 64: 1e-7}
+"""After so many splits one that is so seldom is no chance: few splits do not tell their spread well."""
 _MAX_SPLIT = 4000
 
 
@@ -26,9 +26,9 @@ def beyond_chance(
 ) -> bool:
     """Whether a distance is more than random splits of the same rows give.
 
-    It must be more than each of 64 splits gives, and so far from them all that one of `distances` of this
-    kind comes that far in one run of a hundred; that is read from a gamma distribution of their mean and
-    spread, since no number of splits that can be waited for shows it.
+    It must be more than each of up to 512 splits gives, and so far from them all that one of `distances` of
+    this kind comes that far in one run of a hundred; that is read from a gamma distribution of their mean
+    and spread, since no number of splits that can be waited for shows it.
     """
     pool = np.concatenate([thinned(_vectors(side), _MAX_SPLIT) for side in (reference, current)])
     kind = VECTOR if reference.kind == TEXT else reference.kind
@@ -43,7 +43,7 @@ def beyond_chance(
             return False
         if not math.isnan(split):
             splits.append(split)
-        if drawn == _FIRST_SPLITS and _tail(splits, value) * distances < _CLEAR:
+        if drawn in _CLEAR and _tail(splits, value) * distances < _CLEAR[drawn]:
             return True
     return _tail(splits, value) * distances < FALSE_ALARMS
 
