@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 import sardonyx
 from sardonyx.base.together import WriteError
 from sardonyx.convert import from_sklearn
+from sardonyx.monitor.baseline import read_baseline
 from sardonyx.tools.cli import main
 from sardonyx.train import Settings, Trained, TrainError, train
 from sardonyx.train.families import FAMILIES, Family
@@ -69,6 +70,16 @@ def diabetes() -> Trained:
     return train(load_diabetes(as_frame=True).frame, quick("target"))
 
 
+def fed(session: sardonyx.InferenceSession, rows: pandas.DataFrame) -> dict[str, Any]:
+    """The columns of a file as a model takes them."""
+    return {
+        row.name: rows[[row.name]].to_numpy(object)
+        if "string" in row.type
+        else pandas.to_numeric(rows[row.name], errors="coerce").to_numpy(np.float32)[:, None]
+        for row in session.get_inputs()
+    }
+
+
 def test_columns_are_what_they_look_like(tmp_path: Path) -> None:
     SHOP.to_csv(tmp_path / "shop.csv", index=False)
     found = {row.name: row for row in described(read(tmp_path / "shop.csv"), {}, ())}
@@ -94,12 +105,7 @@ def test_a_model_takes_raw_columns_and_says_the_same(bought: Trained, tmp_path: 
     names = [row.name for row in session.get_inputs()]
     assert names == ["how old", "job", "note", "day"]
     rows = pandas.read_csv(files[2], keep_default_na=False)
-    feeds = {
-        row.name: rows[[row.name]].to_numpy(object)
-        if "string" in row.type
-        else pandas.to_numeric(rows[row.name], errors="coerce").to_numpy(np.float32)[:, None]
-        for row in session.get_inputs()
-    }
+    feeds = fed(session, rows)
     assert session.run(["label"], feeds)[0].tolist() == rows["bought"].tolist()
     assert json.loads(files[1].read_text())["columns"][0]["why"] == "counts the rows"
     with full_disk(2000), pytest.raises(WriteError, match=r"other\.onnx cannot be written: File too large"):
@@ -204,6 +210,29 @@ def test_the_command_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "--target" in capsys.readouterr().err
     assert main(["train", str(tmp_path / "none.csv"), "--target", "x"]) == 1
     assert main(["train", str(tmp_path / "m.onnx"), "--target", "x"]) == 1
+
+
+@pytest.mark.parametrize("which", ["bought", "diabetes"])
+def test_the_baseline_has_what_the_model_gives_for_rows_that_it_has_not_seen(
+    tmp_path: Path, request: pytest.FixtureRequest, which: str
+) -> None:
+    trained: Trained = request.getfixturevalue(which)
+    model, _, csv = trained.save(tmp_path / "m.onnx")
+    rows, unseen = pandas.read_csv(csv, keep_default_na=False), len(trained.truth)
+    session = sardonyx.InferenceSession(str(model))
+    feeds, names = fed(session, rows), [output.name for output in session.get_outputs()]
+    for name, found in zip(names, session.run(None, feeds), strict=True):
+        told = rows[[column for column in rows if column.startswith(f"out.{name}")]].to_numpy()
+        assert (told[unseen:] == "").all() and len(told) > unseen
+        expected = found[:unseen].reshape(told[:unseen].shape)
+        if found.dtype.kind == "f":
+            np.testing.assert_allclose(told[:unseen].astype(np.float64), expected, rtol=1e-3, atol=1e-4)
+        else:
+            assert told[:unseen].tolist() == expected.tolist()
+    frame = read_baseline(csv, list(feeds), names, trained.settings.target)
+    assert {f"in.{name}" for name in feeds} <= frame.keys()
+    assert {len(column.present()) for name, column in frame.items() if name.startswith("out.")} == {unseen}
+    assert ("out.probabilities.top" in frame) == (which == "bought")
 
 
 @pytest.mark.slow

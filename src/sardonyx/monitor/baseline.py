@@ -6,6 +6,7 @@ Decides which formats there are and which column of a file belongs to which tens
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sardonyx.monitor.frame import Frame, frame_of
 from sardonyx.monitor.needs import need
 
 MAX_ROWS = 50_000
+_PART = re.compile(r"(out\..+)\[(\d+)\]")
 MAX_BYTES = 1 << 30
 """What a file may become in memory: a small one may hold the same text a million times."""
 
@@ -33,8 +35,9 @@ def read_baseline(
 ) -> Frame:
     """The columns of a CSV, Parquet or npz file, at most 50,000 rows of it, named `in.` and `out.`.
 
-    A column with the name of an input or output is its value. If no column has one and the model has one
-    input, all columns but `target` are its features in their order. ValueError says what is wrong.
+    A column with the name of an input or output is its value; `out.p[0]`, `out.p[1]` and so on are lists of
+    the output `p`. If no column has one and the model has one input, all columns but `target` are its
+    features in their order. ValueError says what is wrong.
     """
     readers = {".csv": _read_table, ".parquet": _read_table, ".npz": _read_arrays}
     reader = readers.get(path.suffix.lower())
@@ -98,7 +101,29 @@ def _read_table(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.name}: its rows take more than {MAX_BYTES >> 20} MB") from None
         except duckdb.Error as error:
             raise ValueError(f"{path.name}: {error}") from error
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return _gathered({name: [row[i] for row in rows] for i, name in enumerate(names)})
+
+
+def _gathered(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns `out.p[0]`, `out.p[1]` and so on as one of lists, None where one of them is missing."""
+    parts: dict[str, dict[int, Any]] = {}
+    for name, values in columns.items():
+        if found := _PART.fullmatch(name):
+            parts.setdefault(found[1], {})[int(found[2])] = values
+    whole = {
+        name: [
+            None if None in row else list(row)
+            for row in zip(*(found[at] for at in range(len(found))), strict=True)
+        ]
+        for name, found in parts.items()
+        if len(found) > 1 and found.keys() == set(range(len(found))) and name not in columns
+    }
+    rest = {
+        name: values
+        for name, values in columns.items()
+        if (found := _PART.fullmatch(name)) is None or found[1] not in whole
+    }
+    return rest | whole
 
 
 def _read_arrays(path: Path) -> dict[str, Any]:

@@ -105,8 +105,10 @@ def frame_of(columns: Mapping[str, Sequence[Any] | Array], kinds: Mapping[str, s
                 frame[f"{name}[{i}]"] = Column(NUMBER, array[:, i])
         if name.startswith("out.") and width > 1 and len(array):
             clean = np.where(np.isnan(array), -np.inf, array)
-            frame[f"{name}.top"] = column_of([str(i) for i in clean.argmax(1)], CATEGORY)
-            frame[f"{name}.max"] = Column(NUMBER, clean.max(1))
+            given = np.asarray(~np.isnan(array).all(1))
+            tops = [str(i) if known else None for i, known in zip(clean.argmax(1), given, strict=True)]
+            frame[f"{name}.top"] = column_of(tops, CATEGORY)
+            frame[f"{name}.max"] = Column(NUMBER, np.where(given, clean.max(1), np.nan))
     return frame
 
 

@@ -152,10 +152,10 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
         doubts = suspicions(inputs, goal, columns, learnt, held, classes) + _untried(columns, len(learnt))
         converted = _proven(model, frame.iloc[held].head(1000), unseen.head(1000), described)
-        sample = inputs.iloc[learnt].head(BASELINE_ROWS)
-        said = model.predict(sample)
-        sample = table.with_dates(sample, frame.iloc[learnt].head(BASELINE_ROWS), described)
-        sample = sample.assign(**{settings.target: said})
+        rows = np.concatenate([held, learnt])[:BASELINE_ROWS]
+        sample = table.with_dates(inputs.iloc[rows], frame.iloc[rows], described)
+        sample = sample.assign(**{settings.target: model.predict(inputs.iloc[rows])}).reset_index(drop=True)
+        sample = sample.assign(**_outputs(model, inputs.iloc[held], converted, len(sample)))
     found, plain = _judged(goal[learnt], goal[held], answers, classes, settings.seed)
     return Trained(
         settings,
@@ -202,6 +202,25 @@ def _converted(
     if hasattr(model, "predict_proba"):
         answers.append(model.predict_proba(inputs))
     return dates.taking_texts(converted, parts, feeds, answers)
+
+
+def _outputs(
+    model: Any, unseen: pandas.DataFrame, converted: Converted, count: int
+) -> dict[str, pandas.Series]:
+    """What the ONNX model gives for rows that it has not learnt from, as columns of `count` rows.
+
+    For the rows after these nothing is given: of rows that it knows, it is surer than of others.
+    """
+    answers = [model.predict(unseen)]
+    if hasattr(model, "predict_proba"):
+        answers.append(model.predict_proba(unseen))
+    found = {}
+    for output, answer in zip(converted.model.graph.output, answers, strict=True):
+        columns = {"": answer} if answer.ndim == 1 else {f"[{at}]": row for at, row in enumerate(answer.T)}
+        for place, values in columns.items():
+            kept = pandas.Series(values[:count]).reindex(range(count))
+            found[f"out.{output.name}{place}"] = kept
+    return found
 
 
 def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame, Array, list[Any]]:
