@@ -153,8 +153,7 @@ def build() -> str:
     """A digest of this package's compiler and of what it compiles with."""
     root = str(Path(__file__).parents[1])
     digest = hashlib.sha256(repr((__version__, sys.version, np.__version__)).encode())
-    for row in sorted(_sources(root, ABOVE)):
-        digest.update(repr(row).encode())
+    digest.update(repr(sorted(_sources(root, ABOVE))).encode())
     for name in _COMPILERS:
         spec = PathFinder.find_spec(name)
         if spec is not None and spec.origin is not None:
@@ -163,14 +162,18 @@ def build() -> str:
     return digest.hexdigest()
 
 
-def _sources(folder: str, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, int, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name, dot, ending = entry.name.partition(".")
-            if name in without:
-                continue
-            if entry.is_dir():
-                yield from _sources(entry.path)
-            elif dot + ending in (".py", ".ll", ".json"):
-                status = entry.stat()
-                yield entry.path, status.st_size, status.st_mtime_ns
+def _sources(root: str, without: frozenset[str]) -> Iterator[tuple[str, int, int]]:
+    """Path, size and time of each file; `without` those and folders of the root that have these names."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name, _, ending = entry.name.partition(".")
+                if name == "__pycache__" or (folder is root and name in without):
+                    continue
+                if ending in ("py", "ll", "json"):
+                    status = entry.stat()
+                    yield entry.path, status.st_size, status.st_mtime_ns
+                elif entry.is_dir():
+                    folders.append(entry.path)
