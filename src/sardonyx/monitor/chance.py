@@ -30,9 +30,9 @@ def beyond_chance(
     this kind comes that far in one run of a hundred; that is read from a gamma distribution of their mean
     and spread, since no number of splits that can be waited for shows it.
     """
-    pool = np.concatenate([thinned(_vectors(side), _MAX_SPLIT) for side in (reference, current)])
+    sides = [thinned(_vectors(side), _MAX_SPLIT) for side in (reference, current)]
+    pool, count = np.concatenate(sides), len(sides[0])
     kind = VECTOR if reference.kind == TEXT else reference.kind
-    count = min(len(reference), _MAX_SPLIT)
     random = np.random.default_rng(0)
     splits: list[float] = []
     for drawn in range(1, _SPLITS + 1):
@@ -63,7 +63,7 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
 
 def _vectors(column: Column) -> np.ndarray:
-    return column.embedded() if column.kind == TEXT else column.values
+    return column.embedded() if column.kind == TEXT else column.present()
 
 
 def _tail(splits: list[float], value: float) -> float:

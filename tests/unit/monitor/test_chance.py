@@ -78,6 +78,18 @@ def test_the_more_distances_are_looked_at_the_farther_one_must_be() -> None:
     assert beyond_chance(measure, near, far, math.inf, distances=10**9)
 
 
+def test_rows_without_a_value_say_nothing_of_chance() -> None:
+    """As in a baseline of which a part has outputs: the halves have as many values as the sides had."""
+    rng = np.random.default_rng(5)
+    measure = BY_NAME["psi"]
+    few, many = rng.normal(0, 1, 40), rng.normal(0.3, 1, 1000)
+    value = measure.compute(column_of(few), column_of(many))
+    gaps = column_of(np.concatenate([few, np.full(960, np.nan)]))
+    assert measure.compute(gaps, column_of(many)) == value
+    assert not beyond_chance(measure, column_of(few), column_of(many), value)
+    assert not beyond_chance(measure, gaps, column_of(many), value)
+
+
 def test_texts_are_split_too_and_what_is_constant_differs_for_certain() -> None:
     rng = np.random.default_rng(2)
     texts = [
