@@ -12,6 +12,7 @@ from sardonyx.gateway.console.view import STATIC, duration_text, fact_text, numb
 from sardonyx.gateway.gateway import Gateway
 from tests.console.conftest import FLOWERS, Browser, labelled
 from tests.gateway.running import client_of, running
+from tests.unit.serve.steps import ADD_CONFIG, adding
 
 PAGES = (
     *(
@@ -165,6 +166,24 @@ def test_models_are_unloaded_and_loaded(browser: Browser) -> None:
     assert "Unavailable" in browser.get("/models/echo").text
     assert "not loaded" in browser.get("/models/echo/ask").text
     assert "is loaded" in browser.submit("/models/echo", act="load").text
+
+
+def test_a_pipeline_whose_step_is_gone_says_so_on_its_page_and_in_metrics(tmp_path: Path) -> None:
+    models = adding(tmp_path / "models")
+    maps = 'input_map { key: "a" value: "a" } input_map { key: "b" value: "b" }'
+    maps += ' output_map { key: "sum" value: "sum" }'
+    steps = f'ensemble_scheduling {{ step [ {{ model_name: "add" model_version: -1 {maps} }} ] }}'
+    (models / "whole/1").mkdir(parents=True)
+    (models / "whole/config.pbtxt").write_text(ADD_CONFIG + steps)
+    with running(tmp_path / "home", [models]) as gateway, Browser(gateway.server.http_url) as browser:
+        for act, state, ready in (("load", "Ready", 1), ("unload", "Unavailable", 0), ("load", "Ready", 1)):
+            browser.submit("/models/add", act=act)
+            for path in ("/models/whole", "/models"):
+                page = browser.get(path).text
+                assert ("step &#39;add&#39;" in page) == (state == "Unavailable")
+            assert state in browser.get("/models/whole").text
+            metrics = browser.get(f"{gateway.server.http_url}/metrics").text
+            assert f'sardonyx_model_ready{{model="whole",version="1"}} {ready}.0' in metrics
 
 
 def test_endpoints_live_from_making_to_removal(browser: Browser, gateway: Gateway, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Decides what is said of a model. Must not know how it runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -117,13 +117,15 @@ class ModelPages:
             raise not_found(f"there is no model {name!r}")
         loaded = self._desk.parts.core.repository.loaded(name, version)
         model = _latest(loaded)
+        shown = [row for row in rows if version in ("", row["version"])] or rows
+        state = _state(shown)
         return {
             "name": name,
             "version": version,
             "path": f"/models/{segment(name)}",
-            "state": "READY" if model is not None else rows[-1]["state"],
-            "tone": "good" if model is not None else _STATES.get(rows[-1]["state"], ""),
-            "reason": "" if model is not None else rows[-1]["reason"],
+            "state": state,
+            "tone": _STATES.get(state, ""),
+            "reason": "" if state == "READY" else shown[-1]["reason"],
             "model": model,
             "labels": labels_of(model) if model is not None else [],
             "numbers": [row["version"] for row in rows],
@@ -135,8 +137,7 @@ class ModelPages:
 
     def _line(self, name: str) -> dict[str, Any]:
         rows = [row for row in self._desk.parts.core.index() if row["name"] == name]
-        states = {row["state"] for row in rows}
-        state = "READY" if "READY" in states else rows[-1]["state"]
+        state = _state(rows)
         model = _latest(self._desk.parts.core.repository.loaded(name))
         return {
             "name": name,
@@ -181,6 +182,11 @@ def labels_of(model: Servable) -> list[str]:
     """The class names of the first output that has some."""
     found = (model.labels_of(port.name) for port in model.signature.outputs)
     return next((labels for labels in found if labels), [])
+
+
+def _state(rows: Sequence[Mapping[str, str]]) -> str:
+    """READY if one of these versions is, else the state of the last."""
+    return next((row["state"] for row in rows if row["state"] == "READY"), rows[-1]["state"])
 
 
 def _port(port: Any) -> dict[str, Any]:
