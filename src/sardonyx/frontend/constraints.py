@@ -14,6 +14,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.errors import LoadError
 from sardonyx.frontend.schemas import alike, formals
 from sardonyx.ir.value import Value
+from sardonyx.ops.elements import nature
 
 
 def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> None:
@@ -24,7 +25,7 @@ def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> N
         if value is None or not allowed:
             continue
         name, types = allowed[min(number, len(allowed) - 1)]
-        if not _fits(value.dtype, types):
+        if not _fits(nature(value) if value.dtype is dt.OBJECT else _written(value.dtype), types):
             given = _written(value.dtype)
             raise LoadError(
                 f"Type Error: Type '{given}' of input parameter ({name}) of operator ({op}) is invalid; "
@@ -47,10 +48,11 @@ def _alike(op: str, opset: int, domain: str, name: str) -> tuple[str, ...]:
 
 
 @cache
-def _fits(dtype: DType, types: frozenset[str]) -> bool:
-    if dtype is dt.OBJECT:
-        return any(not text.startswith("tensor") for text in types)
-    return _written(dtype) in types or not any(text.startswith("tensor") for text in types)
+def _fits(given: str, types: frozenset[str]) -> bool:
+    """Whether a type is one of those, or the beginning of a type that is no tensor's."""
+    if given.startswith("tensor("):
+        return given in types
+    return any(text.startswith(given) and not text.startswith("tensor(") for text in types)
 
 
 def _written(dtype: DType) -> str:

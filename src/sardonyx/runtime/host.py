@@ -86,8 +86,11 @@ class Prepared:
         return operate
 
     def _checked(self, result: Any, dtype: DType, shape: tuple[Any, ...], symbols: Mapping[str, int]) -> Any:
-        if dtype is OBJECT or not isinstance(result, np.ndarray):
+        if dtype is OBJECT:
             return result
+        if not isinstance(result, (np.ndarray, np.generic, bool, int, float, complex, str, bytes)):
+            raise self._error(f"a {type(result).__name__}", "a tensor was expected")
+        result = np.asarray(result)
         if result.dtype != dtype.numpy:
             result = result.astype(dtype.numpy)
         sizes = [size_of(n, symbols) for n in shape]

@@ -29,6 +29,9 @@ def test_types_of_any_version_pass() -> None:
         ("Exp", [x(dt.I32)], "input"),
         ("Gather", [x(dt.F32), x(dt.F32)], "indices"),
         ("Concat", [x(dt.F32), make("sequence", (x(dt.F32),), {}, dt.OBJECT, ())], "inputs"),
+        ("SequenceAt", [x(dt.F32), x(dt.I64)], "input_sequence"),
+        ("SequenceLength", [make("optional", (x(dt.F32),), {"type": ""}, dt.OBJECT, ())], "input_sequence"),
+        ("SequenceErase", [Value("input", (), {"type": "map("}, dt.OBJECT, (), None)], "input_sequence"),
     ],
 )
 def test_others_are_named(op: str, inputs: list[Value], parameter: str) -> None:

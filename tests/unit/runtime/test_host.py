@@ -52,6 +52,21 @@ def test_another_shape_is_named(told: Any, shape: Any, expected: str) -> None:
     assert expected in str(error.value)
 
 
+def test_single_numbers_of_several_results_are_tensors_without_axes(told: Any) -> None:
+    told.append((np.float64(2), 3))
+    got = started((), 2)([np.zeros(1)], {})
+    assert [(a.dtype, a.shape, a.item()) for a in got] == [(np.float32, (), 2), (np.float32, (), 3)]
+    with pytest.raises(RunError, match=r"Node_1: told gives shape \[\], \[1\] was expected"):
+        started((1,), 2)([np.zeros(1)], {})
+
+
+@pytest.mark.parametrize("result", [[1.0], None, {}])
+def test_what_is_no_tensor_is_named(told: Any, result: Any) -> None:
+    told.append((result, np.zeros(1)))
+    with pytest.raises(RunError, match=f"told gives a {type(result).__name__}, a tensor was expected"):
+        started((1,), 2)([np.zeros(1)], {})
+
+
 def test_a_size_that_the_result_gives_may_be_any(told: Any) -> None:
     told.append(np.zeros(2))
     assert started((dims.symbol("open"),))([np.zeros(1)], {}).shape == (2,)
