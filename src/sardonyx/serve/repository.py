@@ -196,14 +196,13 @@ class Repository:
             names += [step.model for model in models if isinstance(model, Ensemble) for step in model.steps]
         async with self._changing:
             for known in dict.fromkeys(names):
-                for entry in self._entries.get(known, {}).values():
-                    await self._retire(entry, UNLOADED)
+                await self._retire(UNLOADED, *self._entries.get(known, {}).values())
 
     async def close(self) -> None:
         """Answer what is queued and let go of everything."""
         async with self._changing:
-            entries = [entry for versions in self._entries.values() for entry in versions.values()]
-            await asyncio.gather(*(self._retire(entry, "the server stops") for entry in entries))
+            entries = (entry for versions in self._entries.values() for entry in versions.values())
+            await self._retire("the server stops", *entries)
             for name in list(self._uploads):
                 self._forget(name)
 
@@ -224,9 +223,9 @@ class Repository:
             old = versions[version]
             if reload or old.state == LOADING or offer.digest not in (old.offer.digest, old.refused):
                 await self._replace(versions, offer)
+        gone = [(n, v) for n in names for v in self._entries.get(n, {}) if (n, v) not in wanted]
+        await self._retire("removed", *(self._entries[name].pop(version) for name, version in gone))
         for name in names:
-            for version in [v for v in self._entries.get(name, {}) if (name, v) not in wanted]:
-                await self._retire(self._entries[name].pop(version), "removed")
             if not self._entries.get(name, True):
                 del self._entries[name]
         self._index()
@@ -263,7 +262,7 @@ class Repository:
         size = max(resident_bytes() - before, _file_bytes(offer.path))
         entry = versions[offer.version] = Entry(offer, READY, "", model, "", size, time.time_ns())
         self._index()
-        await self._retire(old, "replaced")
+        await self._retire("replaced", old)
         await self._make_room(entry)
 
     def _signature(self, name: str, version: str) -> Signature | None:
@@ -286,18 +285,22 @@ class Repository:
             if entry is newest or entry.model is None or entry.model.depth:
                 continue
             total -= entry.size
-            await self._retire(entry, "", READY)
+            await self._retire("", entry, state=READY)
 
-    async def _retire(self, entry: Entry, reason: str, state: str = UNAVAILABLE) -> None:
-        model, entry.model = entry.model, None
-        if model is not None:
-            entry.state = UNLOADING
-            self._index()
-            is_compiled = model.session is not None  # what a step in Python holds may hold itself
-            await model.close()
-            del model
-            await asyncio.to_thread(give_back_memory, cycles=not is_compiled)
-        entry.state, entry.reason = state, reason
+    async def _retire(self, reason: str, *entries: Entry, state: str = UNAVAILABLE) -> None:
+        """Let go of models, and of their memory once all are gone: looking for cycles takes long."""
+        models = [entry.model for entry in entries if entry.model is not None]
+        for entry in entries:
+            if entry.model is not None:
+                entry.model, entry.state = None, UNLOADING
+        self._index()
+        if models:
+            cycles = any(m.session is None for m in models)  # what a step in Python holds may hold itself
+            await asyncio.gather(*(model.close() for model in models))
+            models.clear()
+            await asyncio.to_thread(give_back_memory, cycles=cycles)
+        for entry in entries:
+            entry.state, entry.reason = state, reason
         self._index()
 
     def _index(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sardonyx.base.garbage import uncollected
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.serve import repository as repositories
 from sardonyx.serve.folder import FolderSource
@@ -76,6 +78,31 @@ def test_a_changed_file_replaces_and_a_removed_one_goes(tmp_path: Path) -> None:
         assert [row["name"] for row in repository.index()] == ["add"]
 
     served(tmp_path, use)
+
+
+def test_models_that_go_together_are_looked_for_once(tmp_path: Path) -> None:
+    adding(tmp_path, config=ALL)
+    adding(tmp_path, "other")
+    version(tmp_path, 2)
+    searches: list[str] = []
+
+    def searched(phase: str, found: dict[str, int]) -> None:
+        searches.append(phase)
+
+    async def use(repository: Repository) -> None:
+        await repository.unload("add")
+        assert searches == ["start", "stop"]
+        await repository.load("add")
+        assert [model.name for model in repository.loaded()] == ["add", "add", "other"]
+        searches.clear()
+
+    with uncollected():
+        gc.callbacks.append(searched)
+        try:
+            served(tmp_path, use)
+        finally:
+            gc.callbacks.remove(searched)
+    assert searches == ["start", "stop"]
 
 
 def test_what_cannot_be_loaded_leaves_the_old_one_serving(tmp_path: Path) -> None:
