@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
+from sardonyx.convert.frameworks.tabular import sklearn_voting
 from tests.frameworks.data import Table
 from tests.frameworks.row import Row
 
@@ -55,7 +56,7 @@ def converted(row: Row, model: Any, table: Table) -> bytes:
             options = dict(row.options)
             if is_classifier(model) and not isinstance(model, LinearSVC):
                 options.setdefault("zipmap", False)
-            with _whole_numbers():
+            with _whole_numbers(), sklearn_voting.registered():
                 proto = skl2onnx.convert_sklearn(
                     model,
                     initial_types=types,
