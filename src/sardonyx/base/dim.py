@@ -9,55 +9,47 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, reduce
+from hashlib import blake2b
 from typing import TypeAlias, Union
 
 from sardonyx.base.functions import FUNCTIONS
+from sardonyx.base.symbol import Symbol
 from sardonyx.errors import ShapeError
 
 ASSUMED = 64
 """Stands in for a size that is not known, where work is estimated."""
 
 
-class Symbol(str):
-    """An unknown integer, the same for the same name; `low` is its least value as far as is known.
-
-    It is its name, so that tables find it without a call of Python.
-    """
-
-    __slots__ = ("low",)
-    low: int | None
-
-    def __new__(cls, name: str, low: int | None = 0) -> Symbol:
-        """The unknown of a name."""
-        made = super().__new__(cls, name)
-        made.low = low
-        return made
-
-    @property
-    def name(self) -> str:
-        """The name alone."""
-        return str(self)
-
-
 class Applied:
     """A function of dims that is not a polynomial: floordiv, mod, max, min, broadcast, ..."""
 
-    __slots__ = ("_hash", "args", "fn")
+    __slots__ = ("_digest", "_hash", "_text", "args", "fn")
 
     def __init__(self, fn: str, args: tuple[Dim, ...]) -> None:
-        self.fn, self.args = fn, args
+        self.fn, self.args, self._text, self._digest = fn, args, "", ""
         self._hash = hash((fn, args))
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Applied) or self._hash != other._hash:
-            return False
-        return (self.fn, self.args) == (other.fn, other.args)
+        if self is other or not isinstance(other, Applied) or self._hash != other._hash:
+            return self is other
+        return self.digest == other.digest
+
+    @property
+    def digest(self) -> str:
+        """Tells it from others: texts and arguments double with each size that stands twice in the next."""
+        if not self._digest:
+            spelled = [self.fn, *(_spelled(arg) for arg in self.args)]
+            self._digest = blake2b(repr(spelled).encode(), digest_size=16).hexdigest()
+        return self._digest
 
     def __str__(self) -> str:
-        return f"{self.fn}({', '.join(map(str, self.args))})"
+        if not self._text:
+            text = f"{self.fn}({', '.join(map(str, self.args))})"
+            self._text = text if len(text) <= _LONG else f"{self.fn}(~{self.digest})"
+        return self._text
 
     def __reduce__(self) -> tuple[object, ...]:
         # The hash of a text differs between processes.
@@ -67,7 +59,7 @@ class Applied:
 Atom: TypeAlias = Symbol | Applied
 Monomial: TypeAlias = tuple[Atom, ...]
 _counter = itertools.count()
-_MOST_TERMS = 4096
+_MOST_TERMS, _LONG = 4096, 1000
 
 
 @lru_cache(maxsize=1 << 14)
@@ -78,7 +70,7 @@ def _key(monomial: Monomial) -> tuple[int, str]:
 class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
-    __slots__ = ("_hash", "_made", "_symbols", "_text", "terms")
+    __slots__ = ("_bound", "_hash", "_made", "_symbols", "_text", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         rows = terms.items()
@@ -86,6 +78,7 @@ class Expr:
         self._hash = hash(self.terms)
         self._text = ""
         self._symbols: frozenset[str] | None = None
+        self._bound: tuple[int | None] | None = None
         self._made: dict[tuple[Dim, int], Dim] = {}
         """Products with others (0) and sums with their multiples: sizes of a model meet again and again."""
 
@@ -153,6 +146,10 @@ class Expr:
 
 
 Dim: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference inside the class bodies above
+
+
+def _spelled(dim: Dim) -> object:
+    return [(f, [[a] if isinstance(a, Symbol) else a.digest for a in m]) for m, f in _terms(dim)]
 
 
 def _terms(dim: Dim) -> Iterable[tuple[Monomial, int]]:
@@ -307,7 +304,8 @@ def lower_bound(dim: Dim) -> int | None:
     if isinstance(dim, int):
         return dim
     if not _assumed:
-        return _proven_bound(dim)
+        dim._bound = dim._bound or (_proven_bound(dim),)
+        return dim._bound[0]
     found = _bounds[-1].get(id(dim))
     if found is None:
         found = _bounds[-1][id(dim)] = dim, _assumed_bound(dim)
@@ -467,23 +465,24 @@ def function(fn: str, *args: Dim) -> Dim:
 
 def product(dims: Iterable[Dim]) -> Dim:
     """The product; 1 for none."""
-    total: Dim = 1
-    for dim in dims:
-        total = total * dim
-    return total
+    one: Dim = 1
+    return reduce(lambda total, dim: total * dim, dims, one)
 
 
 def evaluate(dim: Dim, bindings: Mapping[str, int]) -> int:
     """The value of `dim`; KeyError if a symbol is not bound."""
+    return _evaluated(dim, bindings, {})
+
+
+def _evaluated(dim: Dim, bindings: Mapping[str, int], known: dict[Applied, int]) -> int:
     if isinstance(dim, int):
         return dim
     total = 0
     for monomial, factor in dim.terms:
         for atom in monomial:
-            if isinstance(atom, Symbol):
-                factor *= bindings[atom.name]
-            else:
-                factor *= FUNCTIONS[atom.fn](*(evaluate(a, bindings) for a in atom.args))
+            if isinstance(atom, Applied) and atom not in known:
+                known[atom] = FUNCTIONS[atom.fn](*(_evaluated(a, bindings, known) for a in atom.args))
+            factor *= bindings[atom.name] if isinstance(atom, Symbol) else known[atom]
         total += factor
     return total
 

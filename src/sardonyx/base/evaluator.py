@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field
-from sardonyx.base.dim import Applied, Dim, Symbol
+from sardonyx.base.dim import Applied, Dim
+from sardonyx.base.symbol import Symbol
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sardonyx.base import dim as dims
-from sardonyx.base.dim import Dim, Symbol
+from sardonyx.base.dim import Dim
+from sardonyx.base.symbol import Symbol
 from sardonyx.ir.fold import flat_dims
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.obligation import Obligation, is_natural
@@ -27,9 +28,10 @@ def _contents(graph: Graph) -> Iterator[Obligation]:
     """Sizes that are read from the content of tensors are at least as large as was assumed."""
     read = {name: size for name, size in graph.data_sizes.items() if size.result is None}
     least: dict[str, int] = {}
+    known: dict[int, tuple[Dim, dict[str, int]]] = {}
     for value in graph.order() if read else ():
         for extent in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
-            for name, low in _lows(extent).items():
+            for name, low in _lows(extent, known).items():
                 least[name] = max(low, least.get(name, low))
     for name, size in read.items():
         if name in least:
@@ -38,15 +40,20 @@ def _contents(graph: Graph) -> Iterator[Obligation]:
             yield Obligation(dims.symbol(name, None) - least[name], False, message)
 
 
-def _lows(dim: Dim) -> dict[str, int]:
-    """The least values that symbols in `dim` were said to have, by name."""
+def _lows(dim: Dim, known: dict[int, tuple[Dim, dict[str, int]]]) -> dict[str, int]:
+    """The least values that symbols in `dim` were said to have, by name; `known` are those of objects."""
+    if id(dim) in known:
+        return known[id(dim)][1]
     found: dict[str, int] = {}
+    known[id(dim)] = dim, found
     for monomial, _ in dim.terms if isinstance(dim, dims.Expr) else ():
         for atom in monomial:
-            known = [{atom.name: atom.low}] if isinstance(atom, Symbol) else map(_lows, atom.args)
-            for name, low in (item for part in known for item in part.items()):
-                if low is not None:
-                    found[name] = max(low, found.get(name, low))
+            if isinstance(atom, Symbol):
+                parts = [{} if atom.low is None else {atom.name: atom.low}]
+            else:
+                parts = [_lows(arg, known) for arg in atom.args]
+            for name, low in (item for part in parts for item in part.items()):
+                found[name] = max(low, found.get(name, low))
     return found
 
 

@@ -149,3 +149,30 @@ def test_sizes_are_the_same_in_another_process() -> None:
     assert dims.symbols(copy) == {"N", "m"}
     assert {type(name) for name in dims.symbols(copy)} == {str}
     assert dims.lower_bound(pickle.loads(pickle.dumps(dims.symbol("m", 5)))) == 5
+
+
+def nested(steps: int) -> dims.Dim:
+    """A size that stands twice in what follows from it, again and again."""
+    size: dims.Dim = N
+    for _ in range(steps):
+        size = dims.function("broadcast", dims.maximum(size, 2), size)
+    return size
+
+
+def test_a_size_that_stands_twice_in_what_follows_from_it_costs_no_more_with_each_step() -> None:
+    size = nested(60)
+    assert len(str(size)) < 3000
+    assert dims.evaluate(size, {"N": 5}) == 5
+    assert dims.lower_bound(size) == 1
+    with dims.assuming({N: 3}):
+        assert dims.lower_bound(size) == 3
+    assert dims.symbols(size) == {"N"}
+
+
+def test_long_texts_tell_sizes_apart_and_are_the_same_each_time() -> None:
+    assert str(nested(30)) == str(nested(30)) != str(nested(31))
+    assert nested(30) == nested(30) != nested(31)
+    assert dims.function("broadcast", dims.symbol("a, b"), 1) != dims.function(
+        "broadcast", dims.symbol("a"), 1
+    )
+    assert str(dims.maximum(nested(30), M)) != str(dims.maximum(nested(31), M))

@@ -13,9 +13,10 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base import dim as dims
-from sardonyx.base.dim import Applied, Dim, Symbol
+from sardonyx.base.dim import Applied, Dim
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.functions import load
+from sardonyx.base.symbol import Symbol
 from sardonyx.base.trace import Trace
 from sardonyx.compiler.compile import simplify
 from sardonyx.fuse.partition import partition
