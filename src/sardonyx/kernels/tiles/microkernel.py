@@ -361,8 +361,10 @@ class Writer:
         f = self.f
         mode = f.word(descriptor, TileWords.MODE)
         done = f.new_label("done")
-        *_, last = self.kernel.modes
-        for choice in self.kernel.modes:
+        # In this order LLVM keeps what the inner loop reads in registers, as a test sees.
+        order = sorted(self.kernel.modes, key=lambda choice: choice < Mode.GATE)
+        *_, last = order
+        for choice in order:
             label, others = f.new_label("mode"), f.new_label("other")
             if choice is last:
                 f.jump(label)
