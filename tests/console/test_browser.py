@@ -137,7 +137,9 @@ def test_every_page_fits_and_is_accessible(chrome: Any, filled: Gateway, width: 
     complaints = []
     for path in PAGES:
         watched.go(path)
-        over = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        over = watched.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         if watched.page.evaluate("document.querySelector('main').clientWidth") < width / 2:
             complaints.append(f"{path} is squeezed")
         if over > 0:
