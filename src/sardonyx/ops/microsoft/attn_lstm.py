@@ -85,6 +85,10 @@ def attn_lstm(
     lengths = _lengths(sequence_lens, "sequence_lens", batch, steps)
     ways, asks = layer.directions, (qw, mw, v, aw)
     readers = [_reader(n, ways, asks, m, memory_seq_lens) for n in range(ways)]
+    if memory_seq_lens is not None:
+        # Nobody needs what the last step reads: the check of these lengths must not go with it.
+        some = readers[0].exists.slice((0, 0), (batch, 1)).reshape((batch,))
+        lengths = some.where(lengths, 0)
     states = [layer.state(s, batch, hidden, x) for s in (initial_h, initial_c)]
     results = []
     for n, reader in enumerate(readers):
