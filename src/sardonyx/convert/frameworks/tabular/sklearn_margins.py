@@ -7,33 +7,16 @@ The margins of a support vector machine of two classes have the wrong sign.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import replaced
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts the modified Huber loss right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
     from sklearn.linear_model import SGDClassifier
 
-    names = known.sklearn_operator_name_map
-    before = names[SGDClassifier]
-    original = get_converter(before)
-    update_registered_converter(
-        SGDClassifier,
-        "SardonyxSGDClassifier",
-        get_shape_calculator(before),
-        _converter(original),
-        overwrite=True,
-        options=original.get_allowed_options(),
-    )
-    try:
-        yield
-    finally:
-        names[SGDClassifier] = before
+    return replaced((SGDClassifier,), _converter)
 
 
 def _converter(original: Any) -> Any:

@@ -8,36 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import replaced
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts them right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
     from sklearn.ensemble import VotingClassifier, VotingRegressor
 
-    names = known.sklearn_operator_name_map
-    before = {kind: names[kind] for kind in (VotingClassifier, VotingRegressor)}
-    for kind, name in before.items():
-        original = get_converter(name)
-        update_registered_converter(
-            kind,
-            f"Sardonyx{kind.__name__}",
-            get_shape_calculator(name),
-            _converter(original),
-            overwrite=True,
-            options=original.get_allowed_options(),
-        )
-    try:
-        yield
-    finally:
-        names.update(before)
+    return replaced((VotingClassifier, VotingRegressor), _converter)
 
 
 def _converter(original: Any) -> Any:
