@@ -6,10 +6,11 @@ They take rows as float32 whatever comes, and so must the ONNX model, or values 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from onnx import TensorProto
+
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import replaced
 
 
 def kinds() -> tuple[type, ...]:
@@ -25,29 +26,9 @@ def kinds() -> tuple[type, ...]:
     )
 
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts them right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
-
-    names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
-    for kind in kinds():
-        original = get_converter(before[kind])
-        update_registered_converter(
-            kind,
-            f"Sardonyx{kind.__name__}",
-            get_shape_calculator(before[kind]),
-            _narrowed(original),
-            overwrite=True,
-            options=original.get_allowed_options(),
-        )
-    try:
-        yield
-    finally:
-        names.clear()
-        names.update(before)
+    return replaced(kinds(), _narrowed)
 
 
 def _narrowed(original: Any) -> Any:
