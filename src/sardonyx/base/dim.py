@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, reduce
-from hashlib import blake2b
 from typing import TypeAlias, Union
 
+from sardonyx.base.digest import begun
 from sardonyx.base.functions import FUNCTIONS
 from sardonyx.base.symbol import Symbol
 from sardonyx.errors import ShapeError
@@ -42,7 +42,7 @@ class Applied:
         """Tells it from others: texts and arguments double with each size that stands twice in the next."""
         if not self._digest:
             spelled = [self.fn, *(_spelled(arg) for arg in self.args)]
-            self._digest = blake2b(repr(spelled).encode(), digest_size=16).hexdigest()
+            self._digest = begun(repr(spelled).encode(), 16).hexdigest()
         return self._digest
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ Decides names, layout and eviction; must not know what the entries mean.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import struct
@@ -21,18 +20,17 @@ from typing import BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.digest import Bytes, begun
 from sardonyx.base.knobs import cache_folder
 from sardonyx.base.named import NamedTuple
 from sardonyx.runtime.claim import claimed
 from sardonyx.runtime.ownership import PRIVATE_FILE, PRIVATE_FOLDER, fault, folder_fault, make_folder
 
-Bytes = bytes | bytearray | memoryview
-
 HEADER_BYTES: Final = 64
 """Offset of the payload in an entry's file."""
 
 _HEADER = struct.Struct("<8sQ32s16x")
-_MAGIC = b"sdxent1\0"
+_MAGIC = b"sdxent2\0"
 _TOUCH_AFTER_SECONDS = 3600.0
 _PARTS = 1024
 _BLOCK_BYTES = 2 << 20
@@ -44,7 +42,7 @@ KINDS = ("object", "module", "image", "draft", "plan", "weights", "digest", "ext
 
 def key(*parts: str | Bytes) -> str:
     """The name of an entry: a digest of everything its content depends on."""
-    digest = hashlib.sha256()
+    digest = begun()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         digest.update(struct.pack("<Q", memoryview(data).nbytes))
@@ -334,7 +332,7 @@ def _map(handle: int, populate: bool, execute: bool) -> tuple[mmap.mmap, bool]:
 def _write(path: str, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[str, int]:
     """Write header and payload; returns the digest (of nothing if it is not checked) and the size."""
     pieces = [payload] if isinstance(payload, Bytes) else payload
-    digest, size = hashlib.sha256(), 0
+    digest, size = begun(), 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb", _BLOCK_BYTES) as file:
         file.write(bytes(HEADER_BYTES))
@@ -369,7 +367,7 @@ def _sound(header: bytes, size: int, payload: Bytes | None) -> bool:
     magic, stored_size, digest = _HEADER.unpack(header)
     if magic != _MAGIC or stored_size != size:
         return False
-    return payload is None or hashlib.sha256(payload).digest() == digest
+    return payload is None or begun(payload).digest() == digest
 
 
 def _touch(path: str, status: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""Digests of contents: SHA-256, of large ones that of the digests of their parts, which threads make.
+"""Digests of contents; of large ones the SHA-256 of those of their parts, which threads make.
 
 Must not know what is in a content.
 """
@@ -6,7 +6,6 @@ Must not know what is in a content.
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.background import Background
+from sardonyx.base.digest import begun
 from sardonyx.runtime import cores
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 _PART_BYTES = 16 << 20
 _MOST_THREADS = 8
-WAY = f"SHA-256 of parts of {_PART_BYTES}"
+WAY = f"BLAKE2, or SHA-256 of parts of {_PART_BYTES}"
 """What tells a digest that is kept from one that was made in another way."""
 
 
@@ -59,18 +59,20 @@ def _fill(part: Bytes, path: Path, begin: int) -> Bytes:
 
 def _joined(size: int, part: Callable[[int, int], Bytes]) -> str:
     """The digest of so many bytes, given a way to any part of them."""
-    begins = range(0, max(1, size), _PART_BYTES)
-    threads = min(len(begins), cores.team_size(), _MOST_THREADS) if len(begins) > 1 else 1
+    if size <= _PART_BYTES:
+        return begun(part(0, size).data).hexdigest()
+    from hashlib import sha256  # takes a while to load, and is faster from there on
+
+    begins = range(0, size, _PART_BYTES)
+    threads = min(len(begins), cores.team_size(), _MOST_THREADS)
 
     def digests(first: int) -> list[bytes]:
         """Of every part from this one on that no other thread looks at."""
         ends = (min(begin + _PART_BYTES, size) for begin in begins[first::threads])
         parts = zip(begins[first::threads], ends, strict=True)
-        return [hashlib.sha256(part(begin, end).data).digest() for begin, end in parts]
+        return [sha256(part(begin, end).data).digest() for begin, end in parts]
 
     others = [Background(partial(digests, first)) for first in range(1, threads)]
     made = [digests(0), *(other.result() for other in others)]
-    if len(begins) == 1:
-        return made[0][0].hex()
     in_order = (made[number % threads][number // threads] for number in range(len(begins)))
-    return hashlib.sha256(b"".join(in_order)).hexdigest()
+    return sha256(b"".join(in_order)).hexdigest()

@@ -6,7 +6,6 @@ Decides when a file counts as unchanged; must not know what is in it.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.background import Background
+from sardonyx.base.digest import begun
 from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.pointers import address_of
@@ -152,7 +152,7 @@ class Model:
 def build() -> str:
     """A digest of this package's compiler and of what it compiles with."""
     root = str(Path(__file__).parents[1])
-    digest = hashlib.sha256(repr((__version__, sys.version, np.__version__)).encode())
+    digest = begun(repr((__version__, sys.version, np.__version__)).encode())
     digest.update(repr(sorted(_sources(root, ABOVE))).encode())
     for name in _COMPILERS:
         spec = PathFinder.find_spec(name)

@@ -31,6 +31,7 @@ from tests.unit.stocked import stocked
 
 HEAVY = (
     "google.protobuf",
+    "hashlib",
     "llvmlite",
     "ml_dtypes",
     "onnx",
