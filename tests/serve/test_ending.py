@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,7 @@ from sardonyx.serve.server import Server
 from tests.serve.models import identity, save, step
 from tests.serve.process import served
 from tests.serve.running import client_of, running
-from tests.serve.test_rude_clients import INFER, SLOW, SLOW_CONFIG, URL, message, sleep
+from tests.serve.test_rude_clients import INFER, SLOW, SLOW_CONFIG, URL, message, sleep, until
 
 SERVICE = "/inference.GRPCInferenceService"
 DRAIN_S = 30.0
@@ -167,6 +168,60 @@ def test_what_was_received_is_answered_however_long_it_takes(models: Path) -> No
     assert np.frombuffer(unary.raw_output_contents[0], np.float32) == np.float32(0.1)
     output = streamed.infer_response.raw_output_contents[0]
     assert np.frombuffer(output, np.float32) == np.float32(long_s)
+
+
+BEHIND = {
+    "head": b"POST /v2/models/same/infer HTTP/1.1\r\nhost:",
+    "body": b"POST /v2/models/same/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+    "upload": b"POST /v2/repository/models/x/load HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+}
+
+
+def pipelined(behind: bytes, slow_s: float) -> bytes:
+    body = json.dumps(sleep(slow_s)).encode()
+    return b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s%s" % (
+        *(URL.encode(), len(body), body, behind),
+    )
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_a_half_request_behind_one_that_was_received_neither_ends_it_nor_holds_up_the_end(
+    models: Path, behind: str
+) -> None:
+    """The first takes longer than the half one has, whose time begins with its turn."""
+    slow_s = LAST_BODY_S * 1.5
+
+    async def run() -> tuple[bytes, float]:
+        async with running(models, ServeOptions(drain_s=DRAIN_S)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.http_port)
+            writer.write(pipelined(BEHIND[behind], slow_s))
+            await until(lambda: server.core.model("slow").depth == 1)
+            began = time.monotonic()
+            await server.stop()
+            took_s = time.monotonic() - began
+            answered = await reader.read()
+        await let_go([writer])
+        return answered, took_s
+
+    answered, took_s = asyncio.run(run())
+    assert answered.startswith(b"HTTP/1.1 200 ") and b'"slept"' in answered
+    assert took_s < slow_s + SHORT_S
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_the_time_of_a_half_request_begins_with_its_turn(models: Path, behind: str) -> None:
+    async def run() -> tuple[bytes, float]:
+        async with running(models, ServeOptions(client_s=1)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.http_port)
+            writer.write(pipelined(BEHIND[behind], 2))
+            began = time.monotonic()
+            answered = await asyncio.wait_for(reader.read(), 10)
+        await let_go([writer])
+        return answered, time.monotonic() - began
+
+    answered, took_s = asyncio.run(run())
+    assert answered.startswith(b"HTTP/1.1 200 ") and b'"slept"' in answered
+    assert took_s > 2.9
 
 
 def test_a_process_that_is_told_to_end_does_so_beside_a_body_that_stays_half(

@@ -53,7 +53,7 @@ class Connection(HttpToolsProtocol):
     _exchange: _Exchange | None = None
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
-    _reading = False
+    _reading = _ending = False
     _head_bytes: int | None = None
     _alone = b""
     _known: Unanswered = UNMET
@@ -86,8 +86,7 @@ class Connection(HttpToolsProtocol):
             if self._head_bytes > _LONGEST_HEAD:
                 self._refuse_head()
                 return
-        if self._late is None and self.parser is not None and self._reading:
-            self._late = self.loop.call_later(self.options.client_s, self._too_late)
+        self._expect_the_rest()
 
     def _is_answered(self, data: bytes) -> bool:
         """Whether the bytes are a request that is known, which has its answer then."""
@@ -122,11 +121,31 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server ends: what was received is answered, what is on its way has a short while."""
-        if self._reading and not self.pipeline:
-            self._in_time()
+        self._ending = True
+        self._in_time()
+        self._expect_the_rest()
+        super().shutdown()
+
+    def on_response_complete(self) -> None:
+        """A request is answered; the one behind it, if it is begun, must be complete in time from now on."""
+        super().on_response_complete()
+        self._expect_the_rest()
+
+    def _expect_the_rest(self) -> None:
+        """Give a request on its way its time, once those before it on this connection are answered."""
+        if self._late is not None or self.parser is None or not self._reading:
+            return
+        if self._head_bytes is not None:
+            is_in_turn = self.cycle is None or self.cycle.response_complete
+        else:
+            is_in_turn = not self.pipeline
+        if not is_in_turn:
+            return
+        if self._ending:
             left_s = min(LAST_BODY_S, self.options.drain_s, self.options.client_s)
             self._late = self.loop.call_later(left_s, self._ends)
-        super().shutdown()
+        else:
+            self._late = self.loop.call_later(self.options.client_s, self._too_late)
 
     def on_message_begin(self) -> None:
         """A request begins."""
