@@ -22,13 +22,14 @@ from sardonyx.passes.spread import spread_last
 from sardonyx.passes.texts import texts
 from sardonyx.passes.totals import totals
 from sardonyx.passes.transposed import transposed
+from sardonyx.passes.volumes import volumes
 from sardonyx.passes.widen import widen
 
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, kept_points, dequantised, widen, integer_products),
-    *(algebra, requantised, saturated, spectra, transposed),
+    *(algebra, requantised, saturated, spectra, transposed, volumes),
     *(rounded_products, points, blocking, spread_last, decompose, totals),
 )
 """Every pass, in the order it runs."""

@@ -128,8 +128,14 @@ def _fills_tiles(value: Value) -> bool:
     """Whether a convolution is worth a matrix product over copies of what its windows see."""
     w, group = value.args[1], value.attrs["group"]
     copies = dims.product((value.shape[0], w.shape[1], group, *w.shape[2:], *value.shape[2:]))
-    few = isinstance(w.shape[0], int) and w.shape[0] < _LEAST_ROWS * group
-    return value.dtype.is_float and not few and not (isinstance(copies, int) and copies > _MOST_COPIED)
+    many = isinstance(copies, int) and copies > _MOST_COPIED
+    return value.dtype.is_float and not has_few_rows(value) and not many
+
+
+def has_few_rows(conv: Value) -> bool:
+    """Whether a group of a convolution has too few output channels for a matrix product."""
+    rows = conv.args[1].shape[0]
+    return isinstance(rows, int) and rows < _LEAST_ROWS * conv.attrs["group"]
 
 
 def conv_as_product(value: Value) -> Value:

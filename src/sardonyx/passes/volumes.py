@@ -1,0 +1,79 @@
+"""Convolutions of three and more spatial axes as ones of two: taps along the first axis become channels.
+
+Two neighbouring axes along which a convolution does nothing are one axis. Otherwise each position of the
+first axis is an image, whose channels are those of all positions that its taps reach.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.value import Value, make
+from sardonyx.passes.decompose import has_few_rows
+
+_SPATIAL = ("strides", "dilations", "low", "high")
+
+
+def volumes(graph: Graph, goal: Goal) -> Graph:
+    """Convolutions of three and more spatial axes and not few channels a group as ones of two."""
+    return graph.map(_rewrite) if "conv" in graph.primitives else graph
+
+
+def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
+    value = rebuild(value, args)
+    if value.prim != "conv" or value.rank < 5 or value.dtype is not dt.F32 or not value.args[1].is_const:
+        return value
+    return value if has_few_rows(value) else _in_images(value)
+
+
+def _in_images(value: Value) -> Value:
+    """A convolution of rank 5 or more by convolutions of rank 4."""
+    if value.rank == 4:
+        return value
+    idle = [_is_idle(value, axis) for axis in range(value.rank - 2)]
+    for axis in range(value.rank - 3):
+        if idle[axis] and idle[axis + 1]:
+            return _in_images(_merged(value, axis)).reshape(value.shape)
+    return _by_position(value)
+
+
+def _is_idle(value: Value, axis: int) -> bool:
+    """Whether a convolution does the same at every position of a spatial axis, and at nothing beside it."""
+    at = value.attrs
+    still: bool = at["strides"][axis] == 1 and at["low"][axis] == at["high"][axis] == 0
+    return still and value.args[1].shape[2 + axis] == 1
+
+
+def _merged(value: Value, axis: int) -> Value:
+    """A convolution whose idle spatial axes `axis` and `axis` + 1 are one."""
+    x, w = (_joined(arg, 2 + axis) for arg in value.args)
+    attrs = dict(value.attrs)
+    for name in _SPATIAL:
+        attrs[name] = (*attrs[name][:axis], *attrs[name][axis + 1 :])
+    y = _joined(value, 2 + axis)
+    return make("conv", (x, w), attrs, value.dtype, y.shape)
+
+
+def _joined(x: Value, axis: int) -> Value:
+    size = dims.product(x.shape[axis : axis + 2])
+    return x.reshape((*x.shape[:axis], size, *x.shape[axis + 2 :]))
+
+
+def _by_position(value: Value) -> Value:
+    """A convolution whose images are the positions of the first spatial axis."""
+    (x, w), at = value.args, value.attrs
+    first, rest = {n: at[n][0] for n in _SPATIAL}, {n: at[n][1:] for n in _SPATIAL}
+    taps = int(w.shape[2])  # type: ignore[arg-type]
+    still = (0,) * len(rest["low"])
+    seen = x.pad((0, 0, first["low"], *still), (0, 0, first["high"], *still))
+    seen = seen.window((2,), (taps,), (first["strides"],), (first["dilations"],))
+    batch, channels, positions = seen.shape[:3]
+    images = seen.transpose(0, 2, 1, seen.rank - 1, *range(3, seen.rank - 1))
+    images = images.reshape((dims.product((batch, positions)), dims.product((channels, taps)), *x.shape[3:]))
+    weights = w.reshape((w.shape[0], dims.product(w.shape[1:3]), *w.shape[3:]))
+    shape = (images.shape[0], value.shape[1], *value.shape[3:])
+    y = _in_images(make("conv", (images, weights), {**at, **rest}, value.dtype, shape))
+    y = y.reshape((batch, positions, *shape[1:]))
+    return y.transpose(0, 2, 1, *range(3, y.rank))

@@ -1,0 +1,86 @@
+"""A convolution of many spatial axes by ones of two is the one of numpy, whatever its window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sardonyx.ir.run import run
+from sardonyx.ir.value import Value, const, make
+from sardonyx.passes.volumes import volumes
+from tests.unit.kernels.compiled import graph_of
+from tests.unit.passes.graphs import GOAL
+
+
+def convolved(x: Any, w: Any, at: dict[str, Any]) -> Any:
+    """Each tap multiplies what it sees."""
+    spatial, group = x.ndim - 2, at["group"]
+    edges = [(0, 0), (0, 0), *zip(at["low"], at["high"], strict=True)]
+    padded = np.pad(x, edges)
+    spans = [(k - 1) * d + 1 for k, d in zip(w.shape[2:], at["dilations"], strict=True)]
+    out = [(padded.shape[2 + i] - spans[i]) // at["strides"][i] + 1 for i in range(spatial)]
+    y = np.zeros((len(x), len(w), *out))
+    ins, outs = x.shape[1] // group, len(w) // group
+    for tap in np.ndindex(w.shape[2:]):
+        starts = [t * d for t, d in zip(tap, at["dilations"], strict=True)]
+        seen = padded[
+            (
+                ...,
+                *(
+                    slice(a, a + (n - 1) * s + 1, s)
+                    for a, n, s in zip(starts, out, at["strides"], strict=True)
+                ),
+            )
+        ]
+        for g in range(group):
+            of, to = slice(g * ins, (g + 1) * ins), slice(g * outs, (g + 1) * outs)
+            y[:, to] += np.einsum("ni...,oi->no...", seen[:, of], w[(to, slice(None), *tap)])
+    return y
+
+
+def conv(x: Value, w: Any, at: dict[str, Any], out: tuple[int, ...]) -> Value:
+    return make("conv", (x, const(w)), at, x.dtype, (x.shape[0], len(w), *out))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_values_are_exact(data: Any) -> None:
+    spatial = data.draw(st.sampled_from([3, 3, 4]))
+
+    def each(low: int, high: int, often: int) -> tuple[int, ...]:
+        """A number for every axis, mostly `often`."""
+        return tuple(data.draw(st.one_of(st.just(often), st.integers(low, high))) for _ in range(spatial))
+
+    kernel, group = each(1, 3, 1), data.draw(st.integers(1, 2))
+    at = {"strides": each(1, 2, 1), "dilations": each(1, 2, 1), "low": each(0, 2, 0), "high": each(0, 2, 0)}
+    at["group"] = group
+    rng = np.random.default_rng(1)
+    sizes = [
+        (k - 1) * d + 1 + data.draw(st.integers(0, 2)) for k, d in zip(kernel, at["dilations"], strict=True)
+    ]
+    x = rng.integers(-3, 4, (2, 3 * group, *sizes)).astype(np.float32)
+    w = rng.integers(-3, 4, (5 * group, 3, *kernel)).astype(np.float32)
+    expected = convolved(x, w, at)
+    graph = volumes(graph_of(lambda a: [conv(a, w, at, expected.shape[2:])], [x]), GOAL)
+    assert {v.rank for v in graph.order() if v.prim == "conv"} == {4}
+    (got,) = run(graph, [x])
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("outputs, rank", [(12, 5), (16, 4)])
+def test_few_channels_a_group_stay(outputs: int, rank: int) -> None:
+    at = {"strides": (1,) * 3, "dilations": (1,) * 3, "low": (1,) * 3, "high": (1,) * 3, "group": 4}
+    x, w = np.ones((1, 4, 3, 4, 5), np.float32), np.ones((outputs, 1, 3, 3, 3), np.float32)
+    graph = volumes(graph_of(lambda a: [conv(a, w, at, (3, 4, 5))], [x]), GOAL)
+    assert {v.rank for v in graph.order() if v.prim == "conv"} == {rank}
+
+
+def test_an_axis_without_taps_copies_nothing() -> None:
+    at = {"strides": (1,) * 3, "dilations": (1,) * 3, "low": (1, 0, 0), "high": (1, 0, 0), "group": 1}
+    x, w = np.ones((1, 4, 3, 4, 5), np.float32), np.ones((8, 4, 3, 1, 1), np.float32)
+    graph = volumes(graph_of(lambda a: [conv(a, w, at, (3, 4, 5))], [x]), GOAL)
+    assert {v.prim for v in graph.order()}.isdisjoint({"window", "transpose"})
