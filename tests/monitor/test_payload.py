@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sardonyx.monitor import query
 from sardonyx.monitor.capture import Capture, Collection
 from sardonyx.monitor.metrics import Metrics
 from sardonyx.monitor.payload import PayloadLog, truth_table
-from sardonyx.monitor.query import answer
+from sardonyx.monitor.query import answer, tables
 from sardonyx.monitor.redact import replace_words
 from sardonyx.monitor.store import Store
 from sardonyx.protocol.errors import Code
@@ -151,6 +154,86 @@ def test_hours_that_are_over_are_merged_and_crashes_leave_no_double(tmp_path: Pa
     assert rows(log, "SELECT count(*), count(DISTINCT id) FROM requests") == [(6, 6)]
     log.store.tend(now + 2 * HOUR)
     assert [p.name for p in before[0].parent.iterdir()] == [f.name for f in log.store.files("requests", "m")]
+
+
+def kept(log: PayloadLog, *finished_s: float) -> None:
+    for at_s in finished_s:
+        log.capture.observe(record(finished_s=at_s, id=str(at_s)))
+        log.flush()
+
+
+def test_files_that_are_read_outlive_their_merging_and_their_age(tmp_path: Path) -> None:
+    log, now = log_of(tmp_path, max_age_s=3 * HOUR), 500_000 * HOUR
+    kept(log, now, now + 1)
+    with tables(log.store, "m") as early:
+        log.store.tend(now + 2 * HOUR)
+        with tables(log.store, "m") as late:
+            log.store.tend(now + 9 * HOUR)
+            for connection in (early, late):
+                assert connection.execute("SELECT count(*) FROM requests").fetchall() == [(2,)]
+    log.store.tend(now + 9 * HOUR)
+    assert rows(log, "SELECT count(*) FROM requests") == [(0,)]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_queries_beside_merging_lose_nothing(tmp_path: Path) -> None:
+    log, now = log_of(tmp_path), 500_000 * HOUR
+    wrong: list[object] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                hours = rows(
+                    log, "SELECT hour(time), count(*) FROM requests GROUP BY 1 HAVING count(*) % 8 > 0"
+                )
+                wrong.extend(hours)
+            except ValueError as error:
+                wrong.append(error)
+
+    for hour in range(12):
+        kept(log, *(now + hour * HOUR + i for i in range(8)))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for hour in range(12):
+        log.store.tend(now + (hour + 2) * HOUR)
+    over.set()
+    asking.join()
+    assert not wrong
+
+
+def test_rows_that_are_written_after_the_clock_was_put_back_are_kept(tmp_path: Path) -> None:
+    log, now = log_of(tmp_path), 500_000 * HOUR
+    kept(log, now + 3000, now + 3001)
+    log.store.tend(now + 2 * HOUR)
+    kept(log, now + 10, now + 11)
+    assert rows(log, "SELECT count(*) FROM requests") == [(4,)]
+    for _ in range(2):
+        log.store.tend(now + 2 * HOUR)
+        assert rows(log, "SELECT count(DISTINCT id) FROM requests") == [(4,)]
+    assert len(log.store.files("requests", "m")) == 1
+
+
+def test_what_is_being_written_while_its_hour_is_merged_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a disk is slow, or the clock leaps an hour forward."""
+    log, now = log_of(tmp_path), 500_000 * HOUR
+    write = pq.write_table
+
+    def slowly(table: pa.Table, where: Path, **options: Any) -> None:
+        write(table, where, **options)
+        monkeypatch.setattr(pq, "write_table", write)
+        for at_s in (now + 1, now + 2):
+            log.store.append("requests", "m", table, at_s)
+        log.store.tend(now + 2 * HOUR)
+
+    monkeypatch.setattr(pq, "write_table", slowly)
+    kept(log, now)
+    assert rows(log, "SELECT count(*) FROM requests") == [(3,)]
+    log.store.tend(now + 2 * HOUR)
+    assert rows(log, "SELECT count(*) FROM requests") == [(3,)]
+    assert len(log.store.files("requests", "m")) == 1
 
 
 def test_age_and_size_limits_delete_the_oldest(tmp_path: Path) -> None:

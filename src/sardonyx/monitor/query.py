@@ -39,13 +39,15 @@ def tables(
     need("duckdb", "queries of the payload log")
     import duckdb
 
-    with duckdb.connect(":memory:") as connection:
+    with (
+        store.reading(REQUESTS, model, since_s, until_s) as requests,
+        store.reading(TRUTH, model) as truth,
+        duckdb.connect(":memory:") as connection,
+    ):
         connection.execute("SET threads = 2")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET memory_limit = '{MOST_MEMORY}'")
         connection.execute("SET temp_directory = ''")
-        requests = store.files(REQUESTS, model, since_s, until_s)
-        truth = store.files(TRUTH, model)
         span = f"time >= to_timestamp({since_s!r}) AND time < to_timestamp({until_s!r})"
         _view(connection, REQUESTS, requests, span)
         _view(connection, TRUTH, truth, "true")

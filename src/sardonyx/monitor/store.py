@@ -11,10 +11,11 @@ import datetime
 import itertools
 import logging
 import os
-import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sardonyx.payload")
 _HOUR = "%Y%m%dT%H"
-_MERGED = "merged-"
+_MERGED, _UNNAMED = "merged-", ".tmp"
 
 
 class Store:
     """Parquet files by kind, model and hour of Unix time (UTC).
 
     An hour that is over is merged by `tend`, which also deletes the oldest hours beyond `max_age_s` and
-    `max_bytes`. A crash leaves at most files without the right name, which nobody reads and `tend` removes.
+    `max_bytes`; what somebody reads or writes meanwhile it leaves to its next call. A crash leaves at most
+    files without the right name, which nobody reads and `tend` removes.
     """
 
     def __init__(self, root: Path, *, max_age_s: float = 30 * 86400, max_bytes: int = 10 << 30) -> None:
@@ -42,13 +44,21 @@ class Store:
         self._max_age_s, self._max_bytes = max_age_s, max_bytes
         self._count = itertools.count()
         self._lock = threading.RLock()
+        self._held: Counter[Path] = Counter()
 
     def append(self, kind: str, model: str, table: pa.Table, at_s: float | None = None) -> Path:
         """Write a table as one file of its hour. Raises OSError if the disk refuses."""
         at_s = time.time() if at_s is None else at_s
         folder = self._folder(kind, model) / _hour(at_s)
-        name = f"{int(at_s * 1000):014d}-{os.getpid():07d}-{next(self._count):08d}.parquet"
-        return _write(folder, name, table)
+        with self._lock:
+            stamp = max(int(at_s * 1000), _merged_until(folder) + 1)  # a clock may be put back
+            target = folder / f"{stamp:014d}-{os.getpid():07d}-{next(self._count):08d}.parquet"
+            self._held.update((target, beside := _beside(target)))
+        try:
+            _write(target, table)
+        finally:
+            self._let_go((target, beside))
+        return target
 
     def models(self, kind: str) -> list[str]:
         """The models that have files of a kind."""
@@ -62,6 +72,19 @@ class Store:
             hours = _subfolders(self._folder(kind, model))
             return [f for h in hours if first <= h.name <= last for f in _current(h)]
 
+    @contextmanager
+    def reading(
+        self, kind: str, model: str, since_s: float = 0, until_s: float = 4e9
+    ) -> Iterator[list[Path]]:
+        """The same files, none of which `tend` deletes while the context lasts."""
+        with self._lock:
+            found = self.files(kind, model, since_s, until_s)
+            self._held.update(found)
+        try:
+            yield found
+        finally:
+            self._let_go(found)
+
     def size_bytes(self) -> int:
         """The size of all files."""
         return sum(_size(f) for f in self.root.rglob("*.parquet"))
@@ -72,8 +95,30 @@ class Store:
         with self._lock:
             for hour in self._hours():
                 if hour.name < _hour(now_s - 60):
-                    _merge(hour)
+                    self._merge(hour)
             self._expire(now_s)
+
+    def _merge(self, hour: Path) -> None:
+        if any(file.parent == hour and file.suffix == _UNNAMED for file in self._held):
+            return
+        seen = set(hour.iterdir())
+        files = _current(hour)
+        if len(files) > 1:
+            whole = _joined(hour, files)
+            if whole is None:
+                return
+            files = [hour / (_MERGED + files[-1].name.removeprefix(_MERGED))]
+            _write(files[0], whole)
+        self._delete(seen - set(files))
+
+    def _delete(self, files: Iterable[Path]) -> None:
+        for file in files:
+            if file not in self._held:
+                file.unlink(missing_ok=True)
+
+    def _let_go(self, files: Iterable[Path]) -> None:
+        with self._lock:
+            self._held -= Counter(files)
 
     def _expire(self, now_s: float) -> None:
         hours = sorted(self._hours(), key=lambda folder: folder.name)
@@ -83,7 +128,9 @@ class Store:
         for hour in hours:
             if hour.name >= oldest and held <= self._max_bytes:
                 break
-            shutil.rmtree(hour, ignore_errors=True)
+            self._delete(hour.iterdir())
+            with contextlib.suppress(OSError):
+                hour.rmdir()
             held -= sizes[hour]
 
     def _hours(self) -> Iterator[Path]:
@@ -120,38 +167,40 @@ def _current(hour: Path) -> list[Path]:
     return [merged[-1], *(f for f in files if not f.name.startswith(_MERGED) and f.name > last)]
 
 
-def _merge(hour: Path) -> None:
+def _merged_until(hour: Path) -> int:
+    """The stamp of the last file that the merged one holds; later ones exceed it."""
+    last = max((f.name.removeprefix(_MERGED) for f in hour.glob(f"{_MERGED}*.parquet")), default="0-")
+    return int(last.partition("-")[0])
+
+
+def _joined(hour: Path, files: Sequence[Path]) -> pa.Table | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files = _current(hour)
-    if len(files) > 1:
-        last = files[-1].name.removeprefix(_MERGED)
-        try:
-            whole = pa.concat_tables([pq.read_table(f) for f in files], promote_options="permissive")
-        except pa.ArrowTypeError:
-            return
-        except (pa.ArrowInvalid, OSError) as error:
-            _log.warning("an hour of the payload log cannot be merged: %s: %s", hour, error)
-            return
-        files = [_write(hour, _MERGED + last, whole)]
-    for stale in set(hour.iterdir()) - set(files):
-        stale.unlink(missing_ok=True)
+    try:
+        return pa.concat_tables([pq.read_table(f) for f in files], promote_options="permissive")
+    except pa.ArrowTypeError:
+        return None
+    except (pa.ArrowInvalid, OSError) as error:
+        _log.warning("an hour of the payload log cannot be merged: %s: %s", hour, error)
+        return None
 
 
-def _write(folder: Path, name: str, table: pa.Table) -> Path:
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}{_UNNAMED}")
+
+
+def _write(target: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / name
-    beside = folder / f".{name}.{os.getpid()}.tmp"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(target)
     try:
         pq.write_table(table, beside, compression="zstd")
         beside.replace(target)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-    return target
 
 
 def newest(files: Sequence[Path]) -> float:

@@ -177,8 +177,8 @@ class Watch:
     def _columns(self, monitor: Monitor) -> list[str]:
         import pyarrow.parquet as pq
 
-        files = self.store.files("requests", monitor.model)
-        return [] if not files else list(pq.read_schema(files[-1]).names)
+        with self.store.reading("requests", monitor.model) as files:
+            return list(pq.read_schema(files[-1]).names) if files else []
 
     def _tell(self, monitor: Monitor, run: Run) -> None:
         if self._metrics is None:
