@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -12,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 _OWNER = "postgres"
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class Postgres:
     @property
     def url(self) -> str:
         return f"postgresql://sardonyx@127.0.0.1:{self.port}/postgres"
+
+    def new_database(self) -> str:
+        """The URL of an empty database beside the others."""
+        name = f"beside{next(_NUMBERS)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def start(self) -> None:
         sockets = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,27 @@ from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.endpoints import Endpoints, find_endpoint
 from sardonyx.registry.references import find_model
 from sardonyx.registry.sharing import current_traffic, refuse_misfits, refuse_moved
+from tests.gateway.postgres import Postgres, postgres
+from tests.homes import prepared
 from tests.registry.shops import held, rows_of
 
 Enter = Callable[..., Version]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Postgres]:
+    with postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = Database.at_home(prepared(tmp_path / "home"))
+    else:
+        database = Database(request.getfixturevalue("cluster").new_database())
+    yield database
+    database.close()
 
 
 def test_a_mixture_of_before_is_refused_anew_only_where_something_moves(
