@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from sardonyx.gateway.console import live
 from sardonyx.gateway.console.access import Visitor
 from sardonyx.gateway.console.desk import Desk, segment
+from sardonyx.gateway.console.pages.listed import part_of
 from sardonyx.gateway.console.registered import Registered, origins, registered, verdict
 from sardonyx.protocol.errors import ServeError, not_found
 from sardonyx.serve.opening import Servable
@@ -32,15 +33,17 @@ class ModelPages:
     async def overview(self, request: Request) -> Response:
         """How the server does now."""
         who = self._desk.admit(request)
-        names = self._names(who)
-        rows = [row for row in self._desk.parts.core.index() if row["name"] in names]
+        served = self._served(who)
+        rows = [row for versions in served.values() for row in versions]
+        part = part_of(_states_of(served), {})
         return self._desk.page(
             request,
             "overview.html",
             "overview",
             who,
             tiles=live.tiles(self._desk.parts),
-            models=[self._line(name) for name in names],
+            models=[self._line(name, served[name]) for name in part.names],
+            part=part,
             ready=sum(row["state"] == "READY" for row in rows),
             versions=len(rows),
             alerts=self._alerts(who),
@@ -48,11 +51,12 @@ class ModelPages:
         )
 
     async def models(self, request: Request) -> Response:
-        """All models that are or could be served."""
+        """The models that are or could be served, those that were asked for, some at a time."""
         who = self._desk.admit(request)
-        return self._desk.page(
-            request, "models.html", "models", who, models=[self._line(name) for name in self._names(who)]
-        )
+        served = self._served(who)
+        part = part_of(_states_of(served), request.query_params)
+        lines = [self._line(name, served[name]) for name in part.names]
+        return self._desk.page(request, "models.html", "models", who, models=lines, part=part)
 
     async def model(self, request: Request) -> Response:
         """One model."""
@@ -96,7 +100,7 @@ class ModelPages:
         return self._desk.go(request, f"/models/{segment(name)}", said)
 
     async def stream(self, request: Request) -> Response:
-        """The live numbers of everything, or of one model."""
+        """The live numbers of everything, with lines for a part of the list, or of one model."""
         name, version = request.query_params.get("model", ""), request.query_params.get("version", "")
         who = self._desk.admit(request, "metadata", name)
         if name:
@@ -106,7 +110,8 @@ class ModelPages:
                 if row["name"] == name
             ]
         else:
-            rows = [(known, known, "") for known in self._names(who)]
+            part = part_of(_states_of(self._served(who)), request.query_params)
+            rows = [(known, known, "") for known in part.names]
         events = live.stream(self._desk.parts, self._closing, rows, name, version)
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
@@ -131,12 +136,14 @@ class ModelPages:
             "numbers": [row["version"] for row in rows],
         }
 
-    def _names(self, who: Visitor) -> list[str]:
-        names = dict.fromkeys(row["name"] for row in self._desk.parts.core.index())
-        return [name for name in names if who.principal.may_see(name)]
+    def _served(self, who: Visitor) -> dict[str, list[dict[str, str]]]:
+        """The versions of each model that the visitor may see."""
+        served: dict[str, list[dict[str, str]]] = {}
+        for row in self._desk.parts.core.index():
+            served.setdefault(row["name"], []).append(row)
+        return {name: rows for name, rows in served.items() if who.principal.may_see(name)}
 
-    def _line(self, name: str) -> dict[str, Any]:
-        rows = [row for row in self._desk.parts.core.index() if row["name"] == name]
+    def _line(self, name: str, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         state = _state(rows)
         model = _latest(self._desk.parts.core.repository.loaded(name))
         return {
@@ -182,6 +189,10 @@ def labels_of(model: Servable) -> list[str]:
     """The class names of the first output that has some."""
     found = (model.labels_of(port.name) for port in model.signature.outputs)
     return next((labels for labels in found if labels), [])
+
+
+def _states_of(served: Mapping[str, Sequence[Mapping[str, str]]]) -> dict[str, str]:
+    return {name: _state(rows) for name, rows in served.items()}
 
 
 def _state(rows: Sequence[Mapping[str, str]]) -> str:

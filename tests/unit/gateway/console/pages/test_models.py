@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
+from sardonyx.gateway.console.pages.listed import SIZE
 from sardonyx.gateway.console.pages.models import ModelPages
 from sardonyx.protocol.errors import ServeError
 from tests.unit.gateway.console.browsing import Browser, visited
@@ -41,6 +42,33 @@ def test_models_are_listed_and_shown(tmp_path: Path) -> None:
         assert "sum" in page.text
         assert "ZeroDivisionError" in (await browser.get("/models/broken")).text
         assert (await browser.get("/models/none")).status_code == 404
+
+    visited(tmp_path, pages, use)
+
+
+def test_a_long_list_is_shown_in_parts_and_filtered(tmp_path: Path) -> None:
+    for number in range(SIZE + 10):
+        adding(tmp_path / "models", f"add{number:03}", program="1 / 0")
+    adding(tmp_path / "models", "plus")
+
+    def rows(text: str) -> list[str]:
+        return re.findall(r'data-row="(\w+)"', text)
+
+    async def use(browser: Browser) -> None:
+        first = (await browser.get("/models")).text
+        assert len(rows(first)) == SIZE
+        assert f"1 to {SIZE} of {SIZE + 11}" in first
+        [after] = re.findall(r'href="(\S+)" rel="next"', first)
+        second = (await browser.get(after)).text
+        assert len({*rows(first), *rows(second)}) == SIZE + 11
+        assert 'rel="prev"' in second and 'rel="next"' not in second
+        assert len(rows((await browser.get("/models?find=ADD00&state=unready")).text)) == 10
+        assert rows((await browser.get("/models?state=ready")).text) == ["plus"]
+        assert "No model is like that" in (await browser.get("/models?find=<b>")).text
+        overview = (await browser.get("/")).text
+        assert len(rows(overview)) == SIZE
+        assert f"All {SIZE + 11} models" in overview
+        assert 'data-live="/live?part=1"' in overview
 
     visited(tmp_path, pages, use)
 
