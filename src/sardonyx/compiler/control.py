@@ -56,11 +56,7 @@ def add_if(assembler: Assembler, fusion: Fusion, value: Value, native: frozenset
 
 def _results(fusion: Fusion, value: Value) -> dict[int, Place]:
     """Where the results that somebody reads are stored, by their number."""
-    return {
-        v.attrs["index"]: fusion.places[v.id]
-        for v in fusion.graph.order()
-        if v.prim == "result" and v.args[0] is value
-    }
+    return {v.attrs["index"]: fusion.places[v.id] for v in fusion.graph.results.get(value.id, ())}
 
 
 def _without(body: Graph, results: dict[int, Place]) -> Graph:

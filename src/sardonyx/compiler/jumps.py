@@ -34,7 +34,7 @@ class Jumps:
     def land(self, jump: int) -> None:
         """Let a jump end here."""
         records = self.records
-        storage, slot, scale, _ = records.words[at := sum(records.counts[:jump]) + 1]
+        storage, slot, scale, _ = records.words[at := records.begins[jump] + 1]
         records.words[at] = storage, slot, scale, len(records.functions) - jump - 1
 
     def back(self, origins: tuple[str, ...], condition: Place, to: int) -> None:

@@ -32,6 +32,7 @@ class Records:
         scratch: bytes of private memory that a thread needs.
         repeats: whether a jump goes back.
         costs: floating-point operations and bytes of every call, 0 if unknown.
+        begins: where the words of every call begin.
         alone: whether calls are being added that the first thread may do alone.
     """
 
@@ -40,6 +41,7 @@ class Records:
         self.evaluator = Evaluator(known)
         self.functions: list[str] = []
         self.flags: list[int] = []
+        self.begins: list[int] = []
         self.counts: list[int] = []
         self.words: list[tuple[int, int, int, int]] = []
         self.refusals: list[tuple[int, tuple[str, ...]]] = []
@@ -87,6 +89,7 @@ class Records:
         self.functions.append(symbol)
         self.costs.append((0, 0))
         self._origins.append(origins)
+        self.begins.append(len(self.words))
         self.counts.append(len(words))
         self.flags.append(flags)
         for word in words:

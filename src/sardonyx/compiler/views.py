@@ -25,21 +25,18 @@ class Views:
     def __init__(self, fusion: Fusion, storages: Storages) -> None:
         self._fusion, self._storages = fusion, storages
         self._numbers: dict[int, int] = {}
-        self._results: dict[int, list[Value]] = {}
-        for value in fusion.graph.order():
-            if value.prim == "result":
-                self._results.setdefault(value.args[0].id, []).append(value)
+        self._results = fusion.graph.results
 
     def step(
         self, value: Value, run: HostFunction | Startable, args: Sequence[Value], records: Records
     ) -> HostStep:
         """An operation in Python after the calls so far."""
         views = tuple(self.of(arg, records) for arg in args)
-        results = self._results.get(value.id, [])
+        results = self._results.get(value.id, ())
         many = bool(results)
         count = max([len(value.results), *(v.attrs["index"] + 1 for v in results)]) if many else 1
         numbers = tuple(self._number(value, n) for n in range(count))
-        for user in self._results.get(value.id, [value]):
+        for user in self._results.get(value.id, (value,)):
             place = self._fusion.places.get(user.id)
             if place is not None and place.storage.kind == "host":
                 self._storages.of_host[id(place.storage)] = numbers[user.attrs["index"] if many else 0]

@@ -60,6 +60,16 @@ class Graph:
         """Those of its values: what a pass looks for may be among them."""
         return frozenset([value.prim for value in self._ordered])
 
+    @cached_property
+    def results(self) -> Mapping[int, tuple[Value, ...]]:
+        """Those values that are results of one with several, by its id."""
+        found: dict[int, tuple[Value, ...]] = {}
+        for value in self._ordered:
+            if value.prim == "result":
+                of = value.args[0].id
+                found[of] = (*found.get(of, ()), value)
+        return found
+
     @property
     def weight_bytes(self) -> int:
         """Bytes of all its numeric constants."""

@@ -14,7 +14,7 @@ from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
-from sardonyx.ir.value import Value, concat, const, placeholder
+from sardonyx.ir.value import Value, concat, const, many, placeholder
 
 N = dims.symbol("N")
 
@@ -38,6 +38,19 @@ def test_everything_comes_after_what_it_needs() -> None:
         assert all(need.id in done for need in graph.needs(value))
         done.add(value.id)
     assert any(value.prim == "mul" for value in graph.order()), "sizes have sources too"
+
+
+def test_results_are_found_by_what_gives_them() -> None:
+    x = placeholder("x", dt.F32, (4,))
+    first, second = (
+        many("topk", (x,), {"k": k, "axis": 0, "largest": True}, [(dt.F32, (k,)), (dt.I64, (k,))])
+        for k in (1, 2)
+    )
+    graph = Graph((x,), (("a", first[1]), ("b", second[0]), ("c", first[0])))
+    assert {of: set(found) for of, found in graph.results.items()} == {
+        first[0].args[0].id: set(first),
+        second[0].args[0].id: {second[0]},
+    }
 
 
 def test_a_pickled_graph_computes_the_same() -> None:
