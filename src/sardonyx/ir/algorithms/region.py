@@ -42,7 +42,7 @@ def _clip(v: float, limit: int) -> int:
     return int(min(max(v, 0), limit))
 
 
-def _line(start: float, cell: float, cells: int, samples: int, n: int) -> tuple[Array, Array, Array, Array]:
+def sampled(start: float, cell: float, cells: int, samples: int, n: int) -> tuple[Array, Array, Array, Array]:
     """Lower and upper element, weight of the upper one and validity of every sample along one axis."""
     steps = (np.arange(samples) + 0.5) * cell / max(samples, 1)
     place = (start + np.arange(cells)[:, None] * cell + steps).reshape(-1)
@@ -77,8 +77,8 @@ def roi_align(
         across = ratio if ratio > 0 else int(np.ceil(wide / columns))
         if down < 1 or across < 1:
             continue
-        top, bottom, fy, vy = _line(y1, tall / rows, rows, down, height)
-        left, right, fx, vx = _line(x1, wide / columns, columns, across, width)
+        top, bottom, fy, vy = sampled(y1, tall / rows, rows, down, height)
+        left, right, fx, vx = sampled(x1, wide / columns, columns, across, width)
         plane = x[int(batch[r])].astype(np.float64)
         valid = vy[:, None] & vx
         parts = [

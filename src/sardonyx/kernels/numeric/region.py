@@ -1,6 +1,6 @@
 """Pooling over regions given as data: roi_align and max_roi_pool.
 
-Threads share the blocks of channels of all regions. Coordinates and sums are doubles. Must not know ONNX.
+Threads share the blocks of channels of all regions. Coordinates are doubles. Must not know ONNX.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
+from sardonyx.kernels.numeric.region_lines import Line, whole
+from sardonyx.kernels.numeric.region_mean import Means, mean_bytes
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import convert
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 _BOUNDS = 1
-_CHANNELS = 4
+_CHANNELS = 16
 """Channels side by side: they share the places and weights of a sample."""
-
-_FAR = 2.0**40
-"""Coordinates are cut off here before they become integers."""
+_MEAN_CHANNELS = 64
+"""Channels that share the weights of means."""
 
 
 class Word(IntEnum):
@@ -106,6 +107,7 @@ def region_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls
         (place.storage,),
         root.origins,
         work=root.size * 64,
+        scratch_bytes=mean_bytes(target, x.shape[2:], attrs["pooled"]) if pooling.mode == "avg" else 0,
         kind="region",
         plan=f"{rois.shape[0]} regions as {attrs['pooled'][0]} x {attrs['pooled'][1]} cells",
     )
@@ -147,7 +149,8 @@ class _Writer:
     def write(self) -> None:
         """Add the function to its module."""
         f, word = self.f, self.word
-        blocks = ceil_div(f, word[Word.CHANNELS], int_(_CHANNELS))
+        channels = _MEAN_CHANNELS if self.pooling.mode == "avg" else _CHANNELS
+        blocks = ceil_div(f, word[Word.CHANNELS], int_(channels))
         tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
         sides = 5 if self.pooling.mode == "pixels" else 4
         with f.loop(*split(f, f.mul(word[Word.REGIONS], blocks), tid, threads)) as loop:
@@ -162,7 +165,10 @@ class _Writer:
             with f.when(failing):
                 f.call("sdx_fail", "void", self.ctx, int_(_BOUNDS), image, word[Word.IMAGES])
             with f.when(known):
-                self._cells(self._block(image, region, block), numbers[-4:])
+                if self.pooling.mode == "avg":
+                    self._means(image, region, f.mul(block, int_(channels)), self._lines(numbers))
+                else:
+                    self._cells(self._block(image, region, block), numbers[-4:])
         f.ret()
         f.finish()
 
@@ -172,16 +178,10 @@ class _Writer:
             f, convert.cast(f, self.target, value, dt.F32, dt.F64) if value.type == "float" else value
         )
 
-    def _whole(self, x: Lanes) -> V:
-        """A double as i64; NaN is 0."""
-        cut = (x > -_FAR).choose(x, -_FAR)
-        cut = (cut < _FAR).choose(cut, _FAR)
-        return self.f.convert("fptosi", cut.v, "i64")
-
     def _image(self, region: V, numbers: list[Lanes]) -> V:
         f = self.f
         if self.pooling.mode == "pixels":
-            return self._whole(numbers[0])
+            return whole(numbers[0])
         number = self.batch.load(self.word[Word.BATCH], region)
         return convert.cast(f, self.target, number, self.pooling.batch, dt.I64)
 
@@ -214,79 +214,50 @@ class _Writer:
 
     # ---- interpolated samples
 
-    def _samples(self, block: _Block, sides: list[Lanes]) -> Callable[[V, V], list[V]]:
-        """How to compute a cell of roi_align."""
+    def _lines(self, sides: list[Lanes]) -> tuple[Line, Line]:
+        """Where the samples of roi_align lie, down and across."""
         f, word = self.f, self.word
         scale, offset = Lanes(f, word[Word.SCALE]), Lanes(f, word[Word.OFFSET])
         x1, y1, x2, y2 = (side * scale - offset for side in sides)
         wide, tall = x2 - x1, y2 - y1
         if self.pooling.fixed_offset:
             wide, tall = wide.at_least(1.0), tall.at_least(1.0)
-        lines = []
-        for start, extent, cells, size in (
-            (y1, tall, word[Word.ROWS], word[Word.HEIGHT]),
-            (x1, wide, word[Word.COLUMNS], word[Word.WIDTH]),
-        ):
-            cell = extent / Lanes(f, f.convert("sitofp", cells, "double"))
-            chosen = f.icmp("sgt", word[Word.RATIO], int_(0))
-            count = f.smax(f.select(chosen, word[Word.RATIO], self._whole(cell.unary("ceil"))), int_(0))
-            lines.append((start, cell, count, size))
+        return (
+            Line.of(y1, tall, word[Word.ROWS], word[Word.RATIO], word[Word.HEIGHT]),
+            Line.of(x1, wide, word[Word.COLUMNS], word[Word.RATIO], word[Word.WIDTH]),
+        )
+
+    def _means(self, image: V, region: V, channel: V, lines: tuple[Line, Line]) -> None:
+        """All cells of some channels of a region."""
+        f, word = self.f, self.word
+        count = f.smin(f.sub(word[Word.CHANNELS], channel), int_(_MEAN_CHANNELS))
+        plane = f.add(f.mul(image, word[Word.CHANNELS]), channel)
+        first = f.add(f.mul(region, word[Word.CHANNELS]), channel)
+        pixels, cells = f.mul(word[Word.HEIGHT], word[Word.WIDTH]), f.mul(word[Word.ROWS], word[Word.COLUMNS])
+        means = Means(self.x, f.word(self.ctx, Context.SCRATCH, "ptr"), lines)
+        at = f.gep(word[Word.X], f.mul(plane, pixels), self.x.plain)
+        means.write(at, count, word[Word.Y], f.mul(first, cells))
+
+    def _samples(self, block: _Block, sides: list[Lanes]) -> Callable[[V, V], list[V]]:
+        """How to compute a cell of roi_align by its largest part of a sample."""
+        lines = self._lines(sides)
         return lambda row, column: self._sample_cell(block, lines, (row, column))
 
-    def _sample_cell(
-        self, block: _Block, lines: list[tuple[Lanes, Lanes, V, V]], cell: tuple[V, V]
-    ) -> list[V]:
+    def _sample_cell(self, block: _Block, lines: tuple[Line, Line], cell: tuple[V, V]) -> list[V]:
         f = self.f
-        largest = self.pooling.mode == "max"
-        down, across = lines[0][2], lines[1][2]
+        down, across = lines[0].count, lines[1].count
         some = f.icmp("sgt", f.smin(down, across), int_(0))
-        (top, bottom), (left, right) = (self._near(line, n) for line, n in zip(lines, cell, strict=True))
+        (top, bottom), (left, right) = (line.near(n) for line, n in zip(lines, cell, strict=True))
         seen, every = f.mul(f.sub(bottom, top), f.sub(right, left)), f.mul(down, across)
         # Samples far outside, which are left out, count as 0.
         least = f.select(f.icmp("eq", seen, every), float_(float("-inf"), "double"), float_(0.0, "double"))
-        start = least if largest else float_(0.0, "double")
-        with f.loop(top, f.select(some, bottom, top), 1, [start] * _CHANNELS) as y:
-            low_y = self._line(lines[0], cell[0], y.index)
+        with f.loop(top, f.select(some, bottom, top), 1, [least] * _CHANNELS) as y:
+            low_y = lines[0].sample(cell[0], y.index)
             with f.loop(left, right, 1, y.carried) as x:
-                low_x = self._line(lines[1], cell[1], x.index)
+                low_x = lines[1].sample(cell[1], x.index)
                 x.next(*self._sample(block, low_y, low_x, x.carried))
             y.next(*x.carried)
-        count = Lanes(f, f.convert("sitofp", every, "double"))
-        sums = [Lanes(f, v) if largest else Lanes(f, v) / count for v in y.carried]
-        return [f.select(some, total.v, float_(0.0, "double")) for total in sums]
-
-    def _near(self, line: tuple[Lanes, Lanes, V, V], cell: V) -> tuple[V, V]:
-        """The samples of a cell among which all those are that lie in the image: first and end."""
-        f = self.f
-        start, extent, count, size = line
-        first, total, limit = (
-            Lanes(f, f.convert("sitofp", v, "double")) for v in (cell, f.smax(count, int_(1)), size)
-        )
-        begin, step = start + first * extent, extent / total
-        ends = [(edge - begin) / step - 0.5 for edge in (limit.like(-1.0), limit)]
-        forward = ends[0] <= ends[1]
-        low, high = forward.choose(ends[0], ends[1]), forward.choose(ends[1], ends[0])
-        low_at = f.smin(f.smax(f.sub(self._whole(low), int_(1)), int_(0)), f.smax(count, int_(0)))
-        high_at = f.smin(f.smax(f.add(self._whole(high), int_(3)), low_at), f.smax(count, int_(0)))
-        return low_at, high_at
-
-    def _line(self, line: tuple[Lanes, Lanes, V, V], cell: V, sample: V) -> tuple[V, V, Lanes, V]:
-        """The lower and upper pixel of a sample, the weight of the upper one, and whether it is inside."""
-        f = self.f
-        start, extent, count, size = line
-        number, first, total = (
-            Lanes(f, f.convert("sitofp", v, "double")) for v in (sample, cell, f.smax(count, int_(1)))
-        )
-        place = start + first * extent + (number + 0.5) * extent / total
-        limit = Lanes(f, f.convert("sitofp", size, "double"))
-        inside = (place >= -1.0) & (place <= limit)
-        place = inside.choose(place.at_least(0.0), 0.0)
-        last = f.sub(size, int_(1))
-        low = f.smin(self._whole(place), last)
-        high = f.smin(f.add(low, int_(1)), last)
-        at_end = Lanes(f, f.icmp("sge", low, last))
-        weight = place - Lanes(f, f.convert("sitofp", low, "double"))
-        return low, high, at_end.choose(weight.like(0.0), weight), inside.v
+        return [f.select(some, v, float_(0.0, "double")) for v in y.carried]
 
     def _sample(
         self, block: _Block, y: tuple[V, V, Lanes, V], x: tuple[V, V, Lanes, V], totals: list[V]
@@ -302,11 +273,7 @@ class _Writer:
             parts = [self._real(self.x.load(plane, at)) * weight for at, weight in corners]
             combined = Lanes(f, total)
             for part in parts:
-                combined = (
-                    (part > combined).choose(part, combined)
-                    if self.pooling.mode == "max"
-                    else combined + part
-                )
+                combined = (part > combined).choose(part, combined)
             result.append(combined.v)
         return result
 
@@ -337,7 +304,7 @@ class _Writer:
         for (low, extent, size), number in zip(lines, cell, strict=True):
             place = Lanes(f, f.convert("sitofp", number, "double"))
             ends = ((place * extent).unary("floor") + low, ((place + 1.0) * extent).unary("ceil") + low)
-            bounds += [f.smin(f.smax(self._whole(end), int_(0)), size) for end in ends]
+            bounds += [f.smin(f.smax(whole(end), int_(0)), size) for end in ends]
         top, bottom, left, right = bounds
         some = f.binary("and", f.icmp("slt", top, bottom), f.icmp("slt", left, right))
         start = [float_(float("-inf"), "double")] * _CHANNELS
