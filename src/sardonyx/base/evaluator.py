@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from sardonyx.base import dim as dims
@@ -33,13 +33,14 @@ class Guard:
 class Evaluator:
     """Compiles many dims into one Python function; shared sub-expressions are computed once.
 
-    Input: values of those of `names` that are used. Output: a list of ints in the order added.
+    Input: values of those of `names` that are used, in the order of first use. Output: a list of ints in the
+    order added.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = {name: f"s{i}" for i, name in enumerate(names)}
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
         self._hoisted: dict[str, str] = {}
-        self._used: dict[str, None] = {}
+        self._used: dict[str, str] = {}
         self._results: list[str] = []
         self._count = 0
         self._guards: list[Guard] = []
@@ -104,8 +105,12 @@ class Evaluator:
     def _symbol(self, symbol: Symbol) -> str:
         if symbol.name in self._hoisted:
             return self._hoisted[symbol.name]
-        self._used.setdefault(symbol.name)
-        return self._names[symbol.name]
+        text = self._used.get(symbol.name)
+        if text is None:
+            if symbol.name not in self._names:
+                raise KeyError(symbol.name)
+            text = self._used[symbol.name] = f"s{len(self._used)}"
+        return text
 
     def _temporary(self, call: Applied) -> str:
         for guard in self._open:
@@ -126,7 +131,7 @@ class Evaluator:
 
     def source(self) -> str:
         """The text of `def evaluate(values of the used symbols...) -> list[int]`."""
-        head = f"def evaluate({', '.join(self._names[name] for name in self._used)}):"
+        head = f"def evaluate({', '.join(self._used.values())}):"
         zeros = [f"{guard.name}=[1]+[0]*{len(guard.results) - 1}" for guard in self._guards]
         lines = [*zeros, *self._open[0].lines, f"return [{', '.join(self._results)}]"]
         return "\n".join([head, *(f" {line}" for line in lines)])

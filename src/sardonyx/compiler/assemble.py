@@ -30,17 +30,22 @@ class Assembler:
     def __init__(self, fusion: Fusion, known: Iterable[str], constants: Constants | None = None) -> None:
         self.fusion = fusion
         self.segments: list[Segment] = []
-        self._known = tuple(known)
+        self._known = dict.fromkeys(known)
         self._pending: dict[str, DataSize] = {}
         self._storages = Storages(fusion, constants or Constants())
         self._views = Views(fusion, self._storages)
         self._unproven = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
+        self._contents: dict[int, list[tuple[str, DataSize]]] = {}
+        for name, size in fusion.graph.data_sizes.items():
+            if size.result is None:
+                source = size.value.args[0] if size.value.prim == "result" else size.value
+                self._contents.setdefault(source.id, []).append((name, size))
         self.records = self._begin()
 
     def _begin(self) -> Records:
         """A new segment, which checks every size that has become known."""
         records = Records(len(self.segments), self._known, self._storages)
-        known = frozenset(self._known)
+        known = self._known.keys()
         for obligation, names in self._unproven:
             if names <= known:
                 records.check(obligation)
@@ -79,9 +84,8 @@ class Assembler:
 
     def computed(self, value: Value) -> None:
         """Sizes that depend on the content of `value` can be read once its call has run."""
-        for name, size in self.fusion.graph.data_sizes.items():
-            source = size.value.args[0] if size.value.prim == "result" else size.value
-            if source is value and size.result is None and name not in self._known:
+        for name, size in self._contents.get(value.id, ()):
+            if name not in self._known:
                 self._pending[name] = size
 
     def host(self, value: Value, run: HostFunction | Startable, args: Sequence[Value]) -> None:
@@ -97,7 +101,7 @@ class Assembler:
         """Begin a segment that knows the sizes read after this one and those that its host step binds."""
         read = tuple(self._pending)
         self.close(host)
-        self._known = tuple(dict.fromkeys((*self._known, *bound, *read)))
+        self._known = {**self._known, **dict.fromkeys(bound), **dict.fromkeys(read)}
         self.records = self._begin()
 
     def close(self, host: HostStep | None = None) -> None:

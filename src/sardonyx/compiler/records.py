@@ -5,7 +5,7 @@ Decides which calls may run side by side and when memory lives; must not know wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Records:
         alone: whether calls are being added that the first thread may do alone.
     """
 
-    def __init__(self, number: int, known: Sequence[str], storages: Storages) -> None:
+    def __init__(self, number: int, known: Collection[str], storages: Storages) -> None:
         self.number, self.storages = number, storages
         self.evaluator = Evaluator(known)
         self.functions: list[str] = []

@@ -220,6 +220,7 @@ class Binder:
     """What of a segment does not depend on sizes, and the table of its `Bound`s.
 
     Args:
+        own: the numbers of the storages that live in this segment alone.
         bases: addresses of the constant storages by number, and 0 for the others and at the end.
     """
 
@@ -227,6 +228,7 @@ class Binder:
         self,
         data: ProgramData,
         number: int,
+        own: Sequence[int],
         image: LoadedImage,
         bases: Words,
         *,
@@ -248,16 +250,15 @@ class Binder:
         barriers = sum(flag & BARRIER_AFTER for flag in segment.flags)
         self.worth_sharing = team.LITTLE_WORK + team.BARRIER_WORK * barriers
         self.functions = [image.address(symbol) for symbol in segment.functions]
-        self._find_storages(number, storage)
+        self._find_storages(own, storage)
         self.table: dict[Any, Bound] = {}
         self.arenas: list[Arena] = []
 
-    def _find_storages(self, number: int, storage: Words) -> None:
+    def _find_storages(self, own: Sequence[int], storage: Words) -> None:
         """Tell the storages apart: planned here, filled with sizes here, set in each run."""
         specs = self.data.storages
-        mine = [n for n, spec in enumerate(specs) if spec.segment == number]
-        self.arena_storages = [n for n in mine if specs[n].kind == "arena"]
-        sizes = [n for n in mine if specs[n].kind == "sizes"]
+        self.arena_storages = [n for n in own if specs[n].kind == "arena"]
+        sizes = [n for n in own if specs[n].kind == "sizes"]
         self.sizes = [(n, specs[n].slots, specs[n].dtype) for n in sizes]
         self.arena_slots = [specs[n].slot for n in self.arena_storages]
         items = [dt.by_name(specs[n].dtype).size_bytes for n in self.arena_storages]
@@ -269,9 +270,9 @@ class Binder:
         self.fixed: Words = fixed[storage]
         arena_count = len(self.arena_storages)
         self.own = np.flatnonzero((self.fixed >= 0) & (self.fixed < arena_count))
-        constant = np.array([spec.kind == "const" for spec in specs] + [True])
+        varies = np.array([n >= 0 and specs[n].kind != "const" for n in storage.tolist()], bool)
         self.foreign: dict[int, list[int]] = {}
-        for position in np.flatnonzero((self.fixed < 0) & ~constant[storage]).tolist():
+        for position in np.flatnonzero((self.fixed < 0) & varies).tolist():
             self.foreign.setdefault(int(storage[position]), []).append(position)
 
     def bind(self, key: Any, arguments: Sequence[int]) -> Bound:

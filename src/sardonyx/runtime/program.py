@@ -103,9 +103,13 @@ class Program:
         self.await_many_runs()
 
     def _bound_to(self, image: LoadedImage) -> list[Binder]:
-        count, threads = len(self.data.segments), self.threads
+        own: list[list[int]] = [[] for _ in self.data.segments]
+        for number, spec in enumerate(self.data.storages):
+            if spec.segment >= 0:
+                own[spec.segment].append(number)
         return [
-            Binder(self.data, n, image, self._bases, threads=threads, **self._manner) for n in range(count)
+            Binder(self.data, n, mine, image, self._bases, threads=self.threads, **self._manner)
+            for n, mine in enumerate(own)
         ]
 
     def _execute_by(self, execute: Execute) -> None:

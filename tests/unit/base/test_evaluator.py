@@ -22,6 +22,14 @@ def test_sizes_come_in_the_order_added_and_shared_parts_once() -> None:
     assert load(evaluator.code())(5) == [9, 8, 7]
 
 
+def test_values_are_taken_in_the_order_of_first_use_and_of_known_names_alone() -> None:
+    evaluator = Evaluator({"b": None, "a": None})
+    evaluator.add(A - B * 2)
+    assert load(evaluator.code())(*({"a": 9, "b": 2}[name] for name in evaluator.used)) == [5]
+    with pytest.raises(KeyError, match="c"):
+        evaluator.add(dims.symbol("c") + A)
+
+
 def test_symbols_may_have_the_names_that_the_code_uses() -> None:
     names = ["g0[0]", "s1", "t0"]
     evaluator = Evaluator(names)
