@@ -127,6 +127,31 @@ def test_quotas_are_counted_together(gateways: Gateways, adding: Callable[[int],
     assert _code(lambda: first.infer("add", X)) is Code.QUOTA
 
 
+def test_what_the_database_cannot_keep_is_refused_or_kept_otherwise(
+    cluster: Postgres, tmp_path: Path
+) -> None:
+    """PostgreSQL has no texts with NUL; who was denied sends some, too, and the rounds go on."""
+    options = {"database": cluster.new_database(), "artefacts": str(tmp_path / "store")}
+    with running(tmp_path / "home", **options) as gateway, client_of(gateway) as client:
+        client.create_model("m")
+        for act in (
+            lambda: client.create_model("n", description="a\0b"),
+            lambda: client.change_model("m", description="\0"),
+            lambda: client.create_endpoint("shop", description="\0"),
+            lambda: client.model("m\0"),
+            lambda: client.endpoint("\0"),
+            lambda: client.audit(subject="\0"),
+        ):
+            assert _code(act) is Code.INVALID_ARGUMENT
+        assert [model.name for model in client.models()] == ["m"]
+        secret = client.create_key("root", role="admin").secret
+        soon(lambda: _code(client.models) is Code.UNAUTHENTICATED)
+        assert _code(lambda: client.metadata("a\0b")) is Code.UNAUTHENTICATED
+        with client_of(gateway, secret) as admin:
+            soon(lambda: any(entry.subject == "a\ufffdb" for entry in admin.audit()))
+            assert gateway.administration.audit.check().broken is None
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 def test_writers_of_two_gateways_do_not_lose_each_other(gateways: Gateways) -> None:

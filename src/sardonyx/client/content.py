@@ -59,9 +59,13 @@ def _external(model: Path) -> tuple[str, ...]:
 
 
 def _inside(folder: Path, location: str) -> Path:
-    path = (folder / PurePosixPath(location.replace("\\", "/"))).resolve()
+    try:
+        path = (folder / PurePosixPath(location.replace("\\", "/"))).resolve()
+        is_there = path.is_file()
+    except (OSError, ValueError) as error:  # no file can be called that
+        raise invalid(f"the model needs the file {location!r}, which is not beside it: {error}") from error
     if not path.is_relative_to(folder.resolve()):
         raise invalid(f"the model names the file {location!r}, which lies outside of its folder")
-    if not path.is_file():
+    if not is_there:
         raise invalid(f"the model needs the file {location!r}, which is not beside it")
     return path

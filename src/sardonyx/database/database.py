@@ -135,6 +135,8 @@ class Database:
             raise ServeError(
                 Code.CONFLICT, f"somebody else changed the same thing at the same time: {error.orig}"
             ) from error
+        except exc.DataError as error:
+            raise invalid(f"the database cannot keep or find this: {error.orig}") from error
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise self._unreachable(error) from error
         except exc.DatabaseError as error:

@@ -41,6 +41,7 @@ UPLOAD_LIMIT = 16 << 30
 DATA_LIMIT = 256 << 20
 _OF_DATA = ("/baselines", "/truth")
 _CHUNK = 1 << 20
+_LONGEST_NAME, _LONGEST_PATH = 255, 1024
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -150,9 +151,10 @@ def _uploaded(form: FormData, folder: Path) -> tuple[Registration, Uploaded]:
     if not files:
         raise invalid("the form has no 'file' with the model")
     version = folder / "version"
-    for part in files:
-        _save(part, version / _inner_path(part.filename or ""))
-    source = version if len(files) > 1 else version / _inner_path(files[0].filename or "")
+    paths = _inner_paths([part.filename or "" for part in files])
+    for part, path in zip(files, paths, strict=True):
+        _save(part, version / path)
+    source = version if len(files) > 1 else version / paths[0]
     samples = form.get("samples")
     if not isinstance(samples, UploadFile):
         return registration, Uploaded(source)
@@ -160,10 +162,22 @@ def _uploaded(form: FormData, folder: Path) -> tuple[Registration, Uploaded]:
     return registration, Uploaded(source, folder / "samples.npz")
 
 
+def _inner_paths(names: list[str]) -> list[PurePosixPath]:
+    paths = [_inner_path(name) for name in names]
+    taken = {parent for path in paths for parent in path.parents}
+    for path in paths:
+        if path in taken:
+            raise invalid(f"the form has another file at or below {str(path)!r}")
+        taken.add(path)
+    return paths
+
+
 def _inner_path(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise invalid(f"the file name {name!r} does not stay in its folder")
+    if max(len(part.encode()) for part in path.parts) > _LONGEST_NAME or len(name.encode()) > _LONGEST_PATH:
+        raise invalid(f"the file name {name[:64] + '…'!r} is too long")
     return path
 
 

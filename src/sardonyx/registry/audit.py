@@ -27,9 +27,9 @@ def record(
     before = session.scalar(select(AuditRow.chain).order_by(AuditRow.id.desc()).limit(1)) or ""
     row = AuditRow(
         at=now().replace(microsecond=0),
-        actor=actor[:128],
+        actor=_text(actor, 128),
         action=action,
-        subject=subject[:256],
+        subject=_text(subject, 256),
         detail={key: value for key, value in (detail or {}).items() if value not in (None, "", [], {})},
         chain="",
     )
@@ -67,6 +67,11 @@ class Audit:
                     return AuditCheck(entries=count, broken=row.id)
                 chain, count = row.chain, count + 1
         return AuditCheck(entries=count)
+
+
+def _text(given: str, most: int) -> str:
+    """What any database can keep of a text that may come from outside."""
+    return given.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
 
 
 def _chain(before: str, row: AuditRow) -> str:

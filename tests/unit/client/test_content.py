@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from sardonyx.client.content import content_of
-from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.errors import Code, ServeError
 
 
 def model(path: Path, location: str = "") -> Path:
@@ -66,6 +66,15 @@ def test_files_outside_are_refused(way: str, tmp_path: Path) -> None:
     for given in (source, folder):
         with pytest.raises(ServeError, match="outside of its folder"):
             content_of(given)
+
+
+@pytest.mark.parametrize("location", ["w.bin\0", "w" * 5000, "w/" * 3000])
+def test_a_name_that_no_file_can_have_is_not_found(location: str, tmp_path: Path) -> None:
+    source = model(tmp_path / "model.onnx", location)
+    for given in (source, tmp_path):
+        with pytest.raises(ServeError, match="not beside it") as caught:
+            content_of(given)
+        assert caught.value.code is Code.INVALID_ARGUMENT
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:

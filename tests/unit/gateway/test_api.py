@@ -116,6 +116,10 @@ def test_a_model_is_uploaded_with_its_samples(made: Administration) -> None:
         ("../model.onnx", {}, "does not stay in its folder"),
         ("/model.onnx", {}, "does not stay in its folder"),
         ("a\\b.onnx", {}, "does not stay in its folder"),
+        (".", {}, "does not stay in its folder"),
+        ("a" * 256, {}, "is too long"),
+        ("ü" * 128, {}, "is too long"),
+        ("a/" * 600 + "b", {}, "is too long"),
         ("model.onnx", {"registration": "{"}, "'registration' is not a Registration"),
         ("model.onnx", {"registration": '{"tags": 3}'}, "'registration' is not a Registration"),
         ("model.onnx", {}, "not an ONNX model"),
@@ -126,6 +130,13 @@ def test_uploads_that_are_refused(
 ) -> None:
     found = asked(made, "POST", "/models/m/versions", files={"file": (name, b"no model")}, data=form)
     assert (found.status_code, message in found.json()["error"]) == (400, True), found.text
+
+
+@pytest.mark.parametrize("names", ["a a/b", "a/b a", "a/b/c a", "m.onnx m.onnx", "m.onnx ./m.onnx"])
+def test_uploaded_files_do_not_take_the_place_of_each_other(made: Administration, names: str) -> None:
+    files = [("file", (name, b"no model")) for name in names.split()]
+    found = asked(made, "POST", "/models/m/versions", files=files)
+    assert (found.status_code, "has another file at or below" in found.json()["error"]) == (400, True)
 
 
 def test_the_guard_is_asked_for_the_scope_of_the_operation(made: Administration) -> None:
