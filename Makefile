@@ -10,7 +10,7 @@ STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 TYPES = $(BIN)/mypy
 ALL := SARDONYX_EFFORT=full $(PYTEST) -q
 QUICK := $(if $(K),-k "$(K)",-m "not slow")
-SPREAD := $(if $(K),,--forks auto)
+SPREAD := $(if $(K),,-n auto --maxprocesses 8 --dist worksteal)
 
 .DEFAULT_GOAL := help
 N ?= 100000
@@ -76,7 +76,7 @@ test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512,
 	@$(RUN)/python -m tests.avx2 $(if $(SHORT),--short) $(SELECT)
 
 test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
-	@$(if $(K),$(ALL) $(SELECT),$(ALL) -m "not alone" --forks 2; others=$$?; $(ALL) -m alone && exit $$others)
+	@$(if $(K),$(ALL) $(SELECT),$(ALL) -m "not alone" -n 2 --dist worksteal; others=$$?; $(ALL) -m alone && exit $$others)
 
 notebooks: .venv/notebooks/.ready  ## execute the notebooks of examples/, each from its first line to its last
 	@PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 .venv/notebooks/bin/python -m pytest -q tests/api/test_notebooks.py

@@ -34,8 +34,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-pytest_plugins = ["tests.forks"]
-
 GOLDEN = Path(__file__).parent / "golden"
 SPREAD = {
     Path(__file__).parent / name
@@ -74,9 +72,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many processes again as there are cores: tests wait for servers that they start."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each process of a whole run begins at another file, and finds compiled what others began at."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and config.args == config.getini("testpaths"):
+        patterns = config.getini("python_files")
+        files = sorted({str(f) for pattern in patterns for f in Path(__file__).parent.rglob(pattern)})
+        begin = len(files) * int(worker) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        config.args = files[begin:] + files[:begin]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of products of options few tests are quick."""
+    """All processes have the same order, wherever they began; of products of options few tests are quick."""
+    items.sort(key=lambda item: item.path)
     for path, tests in groupby(items, lambda item: item.path):
         if not SPREAD.isdisjoint((path, *path.parents)):
             for _, product in groupby(filter(_has_options, tests), lambda item: item.originalname):
@@ -155,7 +170,7 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compile into a fresh cache, so that nothing passes because of an older build.
 
     Processes that share the tests of a run share it too.
@@ -164,7 +179,7 @@ def own_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFact
         yield
         return
     folder = tmp_path_factory.getbasetemp()
-    whole_run = folder.parent if pytestconfig.getoption("forks") > 1 else folder
+    whole_run = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     os.environ["SARDONYX_CACHE"] = str(whole_run / "cache")
     yield
     del os.environ["SARDONYX_CACHE"]
