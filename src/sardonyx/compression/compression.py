@@ -11,6 +11,7 @@ from typing import Literal
 
 import onnx
 
+from sardonyx.base.files import writing
 from sardonyx.compression import calibration, dynamic, few_bits, precision, static
 from sardonyx.compression.judge import Judgement, Rewrite, errors_by_node, fewest_left_alone, judged
 from sardonyx.compression.norms import fold_norms
@@ -286,7 +287,8 @@ def _write(model: onnx.ModelProto, output: Path) -> None:
     large = model.ByteSize() >= LARGE_BYTES
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
         made = Path(folder) / output.name
-        onnx.save(model, made, save_as_external_data=large, location=f"{output.name}.data")
+        with writing(output):
+            onnx.save(model, made, save_as_external_data=large, location=f"{output.name}.data")
         for file in sorted(Path(folder).iterdir(), key=lambda path: path == made):
             file.replace(output.parent / file.name)
 

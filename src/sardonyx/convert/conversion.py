@@ -18,6 +18,7 @@ from typing import Any
 import onnx
 
 import sardonyx
+from sardonyx.base.files import writing
 from sardonyx.convert import exports, parity, provenance
 from sardonyx.convert.axes import fix_sizes, name_output_axes
 from sardonyx.convert.finish import LARGE_BYTES, finished, with_shapes
@@ -215,12 +216,13 @@ def _fix(model: onnx.ModelProto, cases: list[Case], only: Collection[int] | None
 def _written(model: onnx.ModelProto, folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    if model.ByteSize() < LARGE_BYTES - (1 << 20):
-        path.write_bytes(model.SerializeToString())
-    else:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        onnx.save_model(copy, path, save_as_external_data=True, location=f"{name}.data")
+    with writing(path):
+        if model.ByteSize() < LARGE_BYTES - (1 << 20):
+            path.write_bytes(model.SerializeToString())
+        else:
+            copy = onnx.ModelProto()
+            copy.CopyFrom(model)
+            onnx.save_model(copy, path, save_as_external_data=True, location=f"{name}.data")
     return path
 
 

@@ -272,8 +272,10 @@ def _inputs(
         for axis, size in enumerate(value.shape):
             for name in dims.symbols(size):
                 scope.model.sizes.setdefault(name, (proto.name, axis))
+    made = {name for node in graph.node for name in node.output} if options.initializers else set()
     for name, array in options.initializers.items():
-        scope.define(name, const(array))
+        if name not in made and name not in scope.values:
+            scope.define(name, const(array))
     scope.initialise(graph, frozenset({i.name for i in variable} | options.initializers.keys()))
     return tuple(inputs)
 

@@ -201,7 +201,10 @@ class SessionOptions(_Options):
         self._denotations[as_text(method, denotation)] = as_int(method, size)
 
     def add_initializer(self, name: str, value: OrtValue, /) -> None:
-        """Supply or replace the initializer `name`; the value's memory is not copied before compilation."""
+        """Supply or replace the initializer `name`; the value's memory is not copied before compilation.
+
+        As in onnxruntime, nothing comes of it if that is an input which is fed, or the result of a node.
+        """
         from sardonyx.ort.ortvalue import OrtValue
 
         if not isinstance(value, OrtValue):

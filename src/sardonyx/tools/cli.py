@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import os
 import sys
 import warnings
@@ -101,6 +102,8 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names are written in any terminal, as by stderr
     options = parser().parse_args(arguments)
     for name in unknown_variables():
         print(
@@ -147,7 +150,7 @@ def _told(error: Exception, command: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and (error.strerror or error.filename is not None):
         return _of_the_system(error)
     text = str(error) or (
         "there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__
@@ -162,4 +165,5 @@ def _of_the_system(error: OSError) -> str:
         return f"there is no file or folder {what}"
     if isinstance(error, IsADirectoryError) and what is not None:
         return f"{what} is a folder; give a file"
-    return str(error.strerror) if what is None else f"{what}: {error.strerror}"
+    why = error.strerror or ", ".join(map(str, error.args))
+    return why if what is None else f"{what}: {why}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import pickle
 import queue
@@ -99,6 +100,24 @@ def test_initializers_from_outside(path: Path) -> None:
     np.testing.assert_array_equal(
         InferenceSession(path, options).run(None, {"x": X})[0], np.maximum(X * 5, 0)
     )
+
+
+@pytest.mark.parametrize("name", ["x", "w", "h", "y", "nobody"])
+@pytest.mark.parametrize("way", ["input", "overridden"])
+def test_initializers_of_other_names_change_nothing(name: str, way: str) -> None:
+    """What is an input that is fed, or computed, stays that, as in onnxruntime."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[3] x, float[3] w) => (float[3] y)
+        {} {{ h = Mul(x, w) y = Neg(h) }}"""
+    default = "<float[3] w = {4, 4, 4}>" if way == "overridden" else ""
+    source = onnx.parser.parse_model(text.format(default)).SerializeToString()
+    feeds = {"x": np.float32([1, 2, 3]), "w": np.float32([5, 6, 7])}
+    for api in (sardonyx, importlib.import_module("onnxruntime")):
+        options = api.SessionOptions()
+        options.log_severity_level = 3
+        value = api.OrtValue.ortvalue_from_numpy(np.full(3, 9, np.float32))
+        options.add_initializer(name, value)
+        (y,) = api.InferenceSession(source, options).run(None, feeds)
+        np.testing.assert_array_equal(y, [-5, -12, -21])
 
 
 def test_sessions_are_picklable(path: Path) -> None:

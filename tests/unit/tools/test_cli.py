@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 from sardonyx import __version__
 from sardonyx.base.knobs import KNOBS
 from sardonyx.tools.cli import _EXTRAS, COMMANDS, main, parser
+from tests.disk import full_disk
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17], producer_name: "maker">
@@ -422,3 +424,48 @@ def test_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as ended:
         parser().parse_args(words)
     assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_names_are_written_in_any_terminal(encoding: str, tmp_path: Path) -> None:
+    named = tmp_path / "mod\u00e8le\udcff.onnx"
+    onnx.save(onnx.parser.parse_model(TEXT), named)
+    done = subprocess.run(
+        [sys.executable, "-m", "sardonyx", "inspect", "--no-compile", named],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    letter = "\u00e8".encode() if encoding == "utf-8" else rb"\xe8"
+    assert done.returncode == 0 and b"mod" + letter + rb"le\udcff.onnx" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (["run", "--output", "{}"], "y.npy"),
+        (["quantize", "--kind", "weights", "-o", "{}/q.onnx"], "q.onnx"),
+        (["convert-precision", "-o", "{}/h.onnx"], "h.onnx"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file(
+    words: list[str],
+    file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", "off")
+    source = tmp_path / "model.onnx"
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    declared = [onnx.helper.make_tensor_value_info(name, 1, [1024, 1024]) for name in "xy"]
+    weight = onnx.numpy_helper.from_array(np.ones((1024, 1024), np.float32), "w")
+    graph = onnx.helper.make_graph(nodes, "g", declared[:1], declared[1:], [weight])
+    imported = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=imported), source)
+    made = tmp_path / "made"
+    made.mkdir()
+    with full_disk(500_000):
+        code = main([words[0], str(source), *(word.format(made) for word in words[1:])])
+    assert code == 1
+    assert re.fullmatch(rf"sardonyx {words[0]}: {re.escape(str(made / file))}: .+\n", capsys.readouterr().err)

@@ -17,7 +17,7 @@ from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, concat, const, make, scalar
 from sardonyx.ops import operands
-from sardonyx.ops.demands import element_type
+from sardonyx.ops.demands import element_type, single
 from sardonyx.ops.elements import MIXED_RANK, UNKNOWN_RANK, Elements, elements, join, nature
 from sardonyx.ops.table import op
 
@@ -48,10 +48,15 @@ def _items(sequence: Value) -> tuple[Value, ...] | None:
     return sequence.args if sequence.prim == "sequence" else None
 
 
-def _position(position: Value | None) -> int | None:
-    if position is None or not position.is_numeric_const or position.data is None:
-        return None
-    return int(position.data.reshape(()))
+def _place(position: tuple[Value, ...]) -> int | None:
+    """What a position is, if one is given and known."""
+    known = position[0].data if position and position[0].is_numeric_const else None
+    return None if known is None else int(known)
+
+
+def _one(position: Value | None) -> tuple[Value, ...]:
+    """A position that may be given. Raises ShapeError if it is not one number."""
+    return () if position is None else (single(position, "position"),)
 
 
 def _checked(place: int, items: Sequence[Value], beyond: int = 0) -> int:
@@ -76,34 +81,35 @@ def sequence_construct(*inputs: Value) -> Value:
 @op("SequenceAt", since=11)
 def sequence_at(input_sequence: Value, position: Value) -> Value:
     """One element."""
-    items, place = _items(input_sequence), _position(position)
+    items, given = _items(input_sequence), _one(position)
+    place = _place(given)
     if items is not None and place is not None:
         return items[_checked(place, items)]
-    return data_sized("sequence_at", (input_sequence, position), {}, [_known(elements(input_sequence))])[0]
+    return data_sized("sequence_at", (input_sequence, *given), {}, [_known(elements(input_sequence))])[0]
 
 
 @op("SequenceInsert", since=11)
 def sequence_insert(input_sequence: Value, tensor: Value, position: Value | None = None) -> Value:
     """The sequence with one more element, at the end if no position is given."""
     found = join(elements(input_sequence), elements(tensor))
-    items, place = _items(input_sequence), _position(position)
-    if items is not None and (position is None or place is not None):
+    items, given = _items(input_sequence), _one(position)
+    place = _place(given)
+    if items is not None and (not given or place is not None):
         at = len(items) if place is None else _checked(place, items, beyond=1)
         return _sequence("sequence", (*items[:at], tensor, *items[at:]), {}, found)
-    rest = () if position is None else (position,)
-    return _sequence("sequence_insert", (input_sequence, tensor, *rest), {}, found)
+    return _sequence("sequence_insert", (input_sequence, tensor, *given), {}, found)
 
 
 @op("SequenceErase", since=11)
 def sequence_erase(input_sequence: Value, position: Value | None = None) -> Value:
     """The sequence without one element, the last if no position is given."""
-    items, place = _items(input_sequence), _position(position)
-    if items and (position is None or place is not None):
+    items, given = _items(input_sequence), _one(position)
+    place = _place(given)
+    if items and (not given or place is not None):
         at = len(items) - 1 if place is None else _checked(place, items)
         kept = (*items[:at], *items[at + 1 :])
         return _sequence("sequence", kept, {}, elements(input_sequence))
-    rest = () if position is None else (position,)
-    return _sequence("sequence_erase", (input_sequence, *rest), {}, elements(input_sequence))
+    return _sequence("sequence_erase", (input_sequence, *given), {}, elements(input_sequence))
 
 
 @op("SequenceLength", since=11)
@@ -144,7 +150,7 @@ def _piece(x: Value, axis: int, start: Dim, size: Dim) -> Value:
 
 def _repeated(split: Value) -> int:
     """The size of each piece where the sizes are one number, as often as is known at run time; else -1."""
-    size = _position(split.args[0]) if split.prim == "broadcast" and split.args[0].size == 1 else None
+    size = _place(_one(split.args[0])) if split.prim == "broadcast" and split.args[0].size == 1 else None
     return -1 if size is None or size < 0 else size
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.files import writing
 from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, shape_text, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_input_options, check_names, feeds_of
@@ -89,7 +90,9 @@ def _save(folder: Path, names: list[str], results: list[Any]) -> None:
         if not isinstance(result, np.ndarray):
             raise UserError(f"--output: {name} is a {type(result).__name__}, only tensors can be saved")
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        np.save(folder / f"{safe}.npy", result, allow_pickle=result.dtype.kind == "O")
+        path = folder / f"{safe}.npy"
+        with writing(path):
+            np.save(path, result, allow_pickle=result.dtype.kind == "O")
 
 
 def _row(value: Any) -> tuple[str, str, str]:

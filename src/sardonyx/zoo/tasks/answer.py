@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sardonyx.base.files import writing
 from sardonyx.zoo.maker import Array
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class Answer:
 
     def save(self, path: str | Path) -> None:
         """Write the picture, the sound, or else the text."""
-        if self.picture is not None:
-            self.picture.save(path)
-        elif self.sound is not None:
-            write_sound(Path(path), *self.sound)
-        else:
-            Path(path).write_text(f"{self.text}\n", encoding="utf-8")
+        with writing(path):
+            if self.picture is not None:
+                self.picture.save(path)
+            elif self.sound is not None:
+                write_sound(Path(path), *self.sound)
+            else:
+                Path(path).write_text(f"{self.text}\n", encoding="utf-8")
 
 
 def write_sound(path: Path, samples: Array, rate: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from sardonyx.errors import SardonyxError
 from tests.unit.frontend.models import outputs, parsed
 
 
@@ -37,3 +39,32 @@ def test_pieces_of_one_repeated_size_have_it_in_a_loop() -> None:
     x, times = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([2, 1, 4])
     (y,) = outputs(parsed(text), x, times)
     np.testing.assert_array_equal(y, np.repeat(x, times, 0))
+
+
+@pytest.mark.parametrize(
+    "call", ["y = SequenceAt(s, p)", "t = SequenceErase(s, p)", "t = SequenceInsert(s, x, p)"]
+)
+@pytest.mark.parametrize(
+    ("places", "given"),
+    [
+        pytest.param("int64[2] p", [0, 1], id="fed"),
+        pytest.param("int64[K] p", [0, 1], id="free"),
+        pytest.param("int64[2] q", [0, 1], id="constant"),
+        pytest.param("int64[0] p", [], id="none"),
+    ],
+)
+def test_a_position_is_one_number(call: str, places: str, given: list[int]) -> None:
+    rest = "" if call.startswith("y") else "y = ConcatFromSequence<axis = 0>(t)"
+    known = "p = Constant<value_ints = [0, 1]>()" if places.endswith("q") else ""
+    text = f"g (float[2] x, {places}) => (float[?] y) {{ {known} s = SequenceConstruct(x, x) {call} {rest} }}"
+    with pytest.raises(SardonyxError, match="position has the shape .* it must have one element"):
+        outputs(parsed(text), np.ones(2, np.float32), np.array(given, np.int64))
+
+
+@pytest.mark.parametrize("place", ["int64 p", "int64[1] p", "int64[K] p", "int64[1,1] p"])
+def test_a_position_may_have_axes_of_one(place: str) -> None:
+    body = "n = Neg(x) s = SequenceConstruct(x, n) y = SequenceAt(s, p)"
+    text = f"g (float[2] x, {place}) => (float[?] y) {{ {body} }}"
+    shape = {"int64 p": (), "int64[1,1] p": (1, 1)}.get(place, (1,))
+    (y,) = outputs(parsed(text), np.ones(2, np.float32), np.ones(shape, np.int64))
+    np.testing.assert_array_equal(y, [-1, -1])
