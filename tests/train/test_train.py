@@ -21,7 +21,8 @@ from sardonyx.tools.cli import main
 from sardonyx.train import Settings, Trained, TrainError, train
 from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
-from sardonyx.train.table import Column, described, read
+from sardonyx.train.table import Column, described, prepared, read
+from sardonyx.zoo import pipeline
 from tests.disk import full_disk
 from tests.train.beside import DATA_SETS, PAGE, SEEDS, Losses, figures, losses, with_figures
 
@@ -120,6 +121,33 @@ def test_dates_of_other_kinds_are_asked_for_in_parts() -> None:
         names = [row.name for row in trained.converted.session().get_inputs()]
         assert ("day" in names, "day.month" in names) == (inside, not inside)
         assert ("day" in trained.sample, "day.month" in trained.sample) == (inside, not inside)
+
+
+def test_a_task_reads_a_table_as_the_training_did(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    days = pandas.date_range("2024-01-01", periods=ROWS, freq="D")
+    frame = pandas.DataFrame(
+        {
+            "when": days.strftime("%d/%m/%Y").where(random.random(ROWS) < 0.9, "N/A"),
+            "price": [f"{number:.2f}".replace(".", ",") for number in random.normal(3, 1, ROWS)],
+            "code": [f"{number:05}" for number in random.choice([67, 1067, 80331], ROWS)],
+            "told": np.where(random.random(ROWS) < 0.5, "yes", "null"),
+        }
+    )
+    is_early = (days.month < 6) | (frame.code == "00067")
+    frame["goal"] = np.where((frame.told == "yes") & is_early, "01", "1")
+    frame.loc[::7, "price"] = "n/a"
+    frame.to_csv(tmp_path / "t.csv", sep=";", index=False, encoding="utf-16")
+    trained = train(tmp_path / "t.csv", quick("goal"))
+    assert trained.classes == ["01", "1"] and trained.scores[0].value > 0.8
+    run = pipeline("table", str(trained.save(tmp_path / "m.onnx")[0]))
+    learned = prepared(read(tmp_path / "t.csv"), trained.columns)[0]
+    told = [row["label"] for row in run(tmp_path / "t.csv").data]
+    assert told == trained.model.predict(learned).tolist()
+    with (tmp_path / "one.csv").open("w", encoding="utf-8") as file:
+        frame.iloc[[3]].to_csv(file, index=False, sep=";")
+    assert frame.when[3] == "04/01/2024", "a row alone does not tell that the day stands first"
+    assert [row["label"] for row in run(tmp_path / "one.csv").data] == told[3:4]
 
 
 def test_runs_repeat_themselves(bought: Trained) -> None:

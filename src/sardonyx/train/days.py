@@ -1,29 +1,13 @@
-"""Texts of dates as moments: which texts are dates, and whether their day or their month stands first.
+"""Columns of dates as moments: which columns are dates, and by which convention.
 
-A convention is one of a whole column, never of a row.
+What a single text means stands in `base/moments.py`, which those who give rows to a model ask as well.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
-
 import pandas
 
-MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-CLOCK = r"([ T,]+\d{1,2}:\d{2}.*)?"
-YEAR, MONTH_NUMBER = r"(19|20)\d{2}", r"(0[1-9]|1[0-2])"
-COMPACT = rf"{YEAR}{MONTH_NUMBER}(0[1-9]|[12]\d|3[01])"
-FORMS = (
-    COMPACT,
-    rf"{YEAR}[-/]{MONTH_NUMBER}",
-    rf"{MONTH_NUMBER}[-/]{YEAR}",
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}",
-    rf"\d{{1,2}}[ -]{MONTH},?[ -]\d{{2,4}}",
-    rf"{MONTH} \d{{1,2}},? \d{{4}}",
-)
-DATE = re.compile(f"({'|'.join(FORMS)}){CLOCK}", re.IGNORECASE)
-FIELDS = r"^\s*(\d{1,2})([./-])(\d{1,2})[./-]\d{2,4}"
+from sardonyx.base.moments import COMPACT, DATE, Convention, convention, moment
 
 
 def are_dates(texts: pandas.Series) -> bool:
@@ -33,47 +17,21 @@ def are_dates(texts: pandas.Series) -> bool:
 
 def are_compact(values: pandas.Series) -> bool:
     """Whether all are dates as 20240229, written as texts or as numbers."""
-    return bool(_digits(values).str.fullmatch(COMPACT).all()) and bool(moments(values).notna().all())
+    is_compact = values.astype(str).str.strip().str.fullmatch(rf"{COMPACT}(\.0+)?").all()
+    return bool(is_compact) and bool(moments(values).notna().all())
 
 
-def _digits(values: pandas.Series) -> pandas.Series:
-    """Texts; whole floats, as columns of numbers with missing ones have them, without their point."""
-    return values.astype(str).str.strip().str.replace(r"\.0+$", "", regex=True)
-
-
-def first_field(texts: pandas.Series) -> str:
-    """What stands first where both are numbers: `day` or `month`, or nothing where the year does.
-
-    A field beyond 12 tells; else points stand behind days, and other marks behind months.
-    """
-    fields = texts.astype(str).str.extract(FIELDS).dropna()
-    if fields.empty:
-        return ""
-    if (fields[0].astype(int) > 12).any():
-        return "day"
-    if (fields[2].astype(int) > 12).any():
-        return "month"
-    return "day" if (fields[1] == ".").all() else "month"
+def how_of(values: pandas.Series) -> Convention:
+    """The convention of a column of texts, or of numbers as 20240229."""
+    return convention(values.dropna().astype(str))
 
 
 def moments(values: pandas.Series) -> pandas.Series:
     """Dates of a column of texts or dates, NaT where a cell is none; of several time zones, in UTC."""
     if pandas.api.types.is_datetime64_any_dtype(values):
         return values
-    present = values.dropna()
-    digits = _digits(present)
-    if digits.str.fullmatch(COMPACT).all() and len(present):
-        return pandas.to_datetime(digits, errors="coerce", format="%Y%m%d").reindex(values.index)
-    is_day_first = first_field(present) == "day"
-    for utc in (False, True):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                read = pandas.to_datetime(
-                    values, errors="coerce", format="mixed", dayfirst=is_day_first, utc=utc
-                )
-        except ValueError:
-            continue
-        if pandas.api.types.is_datetime64_any_dtype(read):
-            return read
-    return pandas.Series(pandas.NaT, values.index, dtype="datetime64[us]")
+    texts = values.dropna().astype(str)
+    how = convention(texts.unique())
+    read = {text: moment(text, how) for text in texts.unique()}
+    found = pandas.Series([read[text] for text in texts], texts.index, dtype="datetime64[us]")
+    return found.reindex(values.index)

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas
 
+from sardonyx.base.cells import MISSING
+from sardonyx.base.dataclass import asdict
 from sardonyx.base.digits import LARGEST, lost_digits
 from sardonyx.base.files import no_file
 from sardonyx.errors import SardonyxError
 from sardonyx.train.cells import read_csv
 from sardonyx.train.dates import as_texts, is_iso
-from sardonyx.train.days import are_compact, are_dates, first_field, moments
+from sardonyx.train.days import are_compact, are_dates, how_of, moments
 
 KINDS = ("number", "category", "date", "text", "ignored")
 MOST_CATEGORIES, FEW_NUMBERS = 50, 10
@@ -28,7 +30,7 @@ ISO_DATE = "read inside the model"
 WITH_SIGNS = re.compile(r"[^\w\s]{0,3}\s?[+-]?\d[\d.,' ]*\s?([^\d\s]{0,3}|[A-Z]{3})")
 PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+CODE = r"\s*0\d+\s*"
 
 
 class TrainError(SardonyxError):
@@ -121,13 +123,15 @@ def _described(name: str, values: pandas.Series) -> Column:
     def row(kind: str, why: str = "") -> Column:
         return Column(name, kind, distinct, missing, why)
 
+    if distinct == 1 and missing:
+        return row("category", "has one value or none")
     if distinct <= 1:
         return row("ignored", "has one value only" if distinct else "is empty")
     if pandas.api.types.is_bool_dtype(present):
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
         return row("date", _why_of_date(present))
-    numbers = _numbers(present)
+    numbers = None if are_codes(present) else _numbers(present)
     if numbers is not None and are_compact(present):
         day = moments(present.head(1)).iloc[0]
         return row("date", f"read as {day:%Y-%m-%d} and so on; {_why_of_date(present)}")
@@ -154,6 +158,8 @@ def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
 
 
 def _why_of_category(distinct: int, sample: pandas.Series) -> str:
+    if are_codes(sample):
+        return "digits with leading zeros name things"
     if clock := _clock(sample):
         return clock.removeprefix("; ")
     if distinct > FEW_NUMBERS and (signs := _signs(sample)):
@@ -176,7 +182,7 @@ def _signs(sample: pandas.Series) -> str:
 def _why_of_date(present: pandas.Series) -> str:
     if pandas.api.types.is_datetime64_any_dtype(present) or is_iso(present):
         return ISO_DATE
-    first = first_field(present)
+    first = how_of(present).first
     how = f", the {first} first" if first else ""
     return f"its parts are asked for{how}; ISO texts would be read"
 
@@ -187,6 +193,13 @@ def absent(values: pandas.Series) -> pandas.Series:
     if values.dtype == object or pandas.api.types.is_string_dtype(values):
         missing = missing | values.astype(str).str.strip().str.lower().isin(MISSING)
     return missing
+
+
+def are_codes(values: pandas.Series) -> bool:
+    """Whether these are digits that name things, as 01067: some have leading zeros."""
+    if pandas.api.types.is_numeric_dtype(values):
+        return False
+    return bool(values.astype(str).str.fullmatch(CODE).any())
 
 
 def _numbers(values: pandas.Series) -> np.ndarray[Any, Any] | None:
@@ -235,6 +248,16 @@ def parts_of_dates(inputs: pandas.DataFrame, columns: Sequence[Column]) -> dict[
         if column.kind == "date" and column.why == ISO_DATE
     }
     return {name: parts for name, parts in found.items() if parts}
+
+
+def reading(frame: pandas.DataFrame, columns: Sequence[Column]) -> dict[str, Any]:
+    """How the columns were read, for JSON: texts that are missing, conventions of dates in parts."""
+    dates = {
+        column.name: asdict(how_of(frame[column.name]))
+        for column in columns
+        if column.kind == "date" and column.why != ISO_DATE
+    }
+    return {"missing": list(MISSING), "dates": dates}
 
 
 def with_dates(

@@ -19,6 +19,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from sardonyx.base.cells import READ
 from sardonyx.base.digits import LARGEST
 from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
@@ -155,6 +156,8 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         rows = np.concatenate([held, learnt])[:BASELINE_ROWS]
         sample = table.with_dates(inputs.iloc[rows], frame.iloc[rows], described)
         sample = sample.assign(**{settings.target: model.predict(inputs.iloc[rows])}).reset_index(drop=True)
+        read = json.dumps(table.reading(frame, described), ensure_ascii=False)
+        converted.model.metadata_props.add(key=READ, value=read)
         sample = sample.assign(**_outputs(model, inputs.iloc[held], converted, len(sample)))
     found, plain = _judged(goal[learnt], goal[held], answers, classes, settings.seed)
     return Trained(
@@ -233,6 +236,8 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
     values = frame[settings.target]
     numbers = pandas.to_numeric(values, errors="coerce")
     is_number = bool(numbers.notna().all()) and not pandas.api.types.is_bool_dtype(values)
+    if table.are_codes(values):
+        is_number = is_number and settings.goal == "values"
     whole = is_number and bool((numbers % 1 == 0).all())
     few = values.nunique() <= MOST_CLASSES
     if settings.goal == "values" or (is_number and not settings.goal and not (whole and few)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas
 import pytest
 
-from sardonyx.train.days import are_compact, are_dates, first_field, moments
+from sardonyx.train.days import are_compact, are_dates, how_of, moments
 
 DAYS = pandas.date_range("2020-01-28", periods=12, freq="37h")
 
@@ -28,13 +28,13 @@ DAYS = pandas.date_range("2020-01-28", periods=12, freq="37h")
 )
 def test_forms(form: str, first: str) -> None:
     texts = pandas.Series(DAYS.strftime(form))
-    assert are_dates(texts) and first_field(texts) == first
+    assert are_dates(texts) and how_of(texts).first == first
     assert [(day.month, day.day) for day in moments(texts)] == [(day.month, day.day) for day in DAYS]
 
 
 def test_what_nothing_contradicts() -> None:
-    assert first_field(pandas.Series(["01.02.2020", "03.04.2020"])) == "day"
-    assert first_field(pandas.Series(["01/02/2020", "03/04/2020"])) == "month"
+    assert how_of(pandas.Series(["01.02.2020", "03.04.2020"])).first == "day"
+    assert how_of(pandas.Series(["01/02/2020", "03/04/2020"])).first == "month"
     assert moments(pandas.Series(["01.02.2020"]))[0].month == 2
 
 

@@ -30,6 +30,12 @@ MANY = np.arange(60) * 7919
         (MANY + 2**24 + 1, "number", "16777217 becomes 16777216 in float32; names"),
         ([*(MANY + 0.5), 2.0**24 + 1, np.inf], "number", "16777217 becomes 16777216 in float32; names"),
         (MANY * 2**24, "number", ""),
+        ([f"{at % 30:05}" for at in range(60)], "category", "digits with leading zeros name things"),
+        ([f"{at:05}" for at in MANY], "ignored", "has another value in nearly every row"),
+        (["0", "0.5", "-0.25"] * 20, "number", ""),
+        (["yes"] * 60, "ignored", "has one value only"),
+        (["yes", "", "N/A"] * 20, "category", "has one value or none"),
+        ([2.5, np.nan] * 30, "category", "has one value or none"),
         ([*(MANY / 7), 1e300, np.inf], "number", ""),
     ],
 )

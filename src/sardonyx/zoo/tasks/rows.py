@@ -12,6 +12,8 @@ import numpy as np
 
 import sardonyx
 from sardonyx.base.categories import places
+from sardonyx.base.cells import READ, distinct, encoding_of, has_commas, header_of, is_missing, with_point
+from sardonyx.base.moments import PARTS, Convention, moment, part
 from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.maker import Array, Feeds
 from sardonyx.zoo.pull import pull
@@ -28,9 +30,12 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     facts = session.get_modelmeta().custom_metadata_map
     columns: list[str] = json.loads(facts.get("columns", "[]"))
     categories: dict[str, list[str]] = json.loads(facts.get("categories", "{}"))
+    read: dict[str, Any] = json.loads(facts.get(READ, "{}"))
 
     def run(source: Any) -> Answer:
         cells = dict(source if isinstance(source, Mapping) else table(source))
+        if read:
+            cells = _read(cells, read)
         for name in categories.keys() & cells.keys():
             cells[name] = places(cells[name], categories[name])
         feeds = _feeds(session.get_inputs(), cells, columns)
@@ -47,14 +52,37 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 
 def table(path: str | Path) -> dict[str, list[str]]:
     """The columns of a .csv by name; FetchError if it cannot be read."""
+    source = Path(path)
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            head, *rows = list(csv.reader(file))
+        encoding = encoding_of(source)
+        delimiter, _ = header_of(source, encoding)
+        with source.open(newline="", encoding=encoding) as file:
+            head, *rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
         if any(len(row) != len(head) for row in rows):
             raise ValueError("not all of its lines have as many cells as its header")
     except (OSError, ValueError, csv.Error) as error:
         raise FetchError(f"{path} is not a table that can be read: {error}") from error
-    return {name: [row[at] for row in rows] for at, name in enumerate(head)}
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(distinct(head))}
+    if delimiter == ",":
+        return columns
+    return {
+        name: [with_point(cell) for cell in cells] if has_commas(cells) else cells
+        for name, cells in columns.items()
+    }
+
+
+def _read(cells: dict[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
+    """The table as the training read it: texts that are missing as "", and parts of dates beside them."""
+    found = dict(cells)
+    for name, how in read["dates"].items():
+        if name in cells:
+            whens = [moment(str(cell), Convention(**how)) for cell in cells[name]]
+            for one in PARTS:
+                parts = ["" if when is None else part(when, one) for when in whens]
+                found.setdefault(f"{name}.{one}", parts)
+    for name in cells:
+        found[name] = ["" if is_missing(cell) else cell for cell in cells[name]]
+    return found
 
 
 def _feeds(inputs: Any, table: Mapping[str, Any], columns: list[str]) -> Feeds:
@@ -78,7 +106,7 @@ def _column(table: Mapping[str, Any], name: str, kind: str) -> Array:
     if kind not in NUMBERS:
         return np.array([str(cell) for cell in cells], object)
     try:
-        return np.array([np.nan if cell == "" else float(cell) for cell in cells]).astype(NUMBERS[kind])
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in cells]).astype(NUMBERS[kind])
     except ValueError as error:
         raise FetchError(f"the column {name!r} is not a number everywhere: {error}") from error
 

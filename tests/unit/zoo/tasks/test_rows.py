@@ -41,6 +41,15 @@ def test_one_matrix_takes_all_columns(tmp_path: Path) -> None:
     assert many.text.splitlines()[-1] == "... 10 more"
 
 
+def test_tables_as_people_write_them(tmp_path: Path) -> None:
+    run = make("rows", model(tmp_path, TEXT))
+    table = tmp_path / "t.csv"
+    table.write_text("c;b;a;a\n\nN/A;2;1.000,5;7\ny;3;null;7\n", encoding="utf-16")
+    first, second = run(table).data
+    assert (first["z"], first["y"]) == (["N/A"], [1002.5]), "only a training makes texts missing"
+    assert second["y"][0] != second["y"][0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
