@@ -220,6 +220,24 @@ def test_pages_of_other_origins_are_refused(gateway: Gateway) -> None:
     assert form.status_code == 400
 
 
+def test_pages_of_other_origins_do_not_touch_models(gateway: Gateway, enter: Enter) -> None:
+    """A browser sends text of a foreign page without asking first; the protocol takes it for JSON."""
+    enter("add", 1)
+    for path, body in (
+        ("/v2/repository/models/add/unload", "{}"),
+        ("/v2/repository/models/add/load", '{"parameters": {"config": "{}"}}'),
+        ("/v2/logging", '{"log_verbose_level": 1}'),
+        ("/v2/trace/setting", '{"trace_rate": "1"}'),
+        ("/v2/models/add/trace/setting", '{"trace_rate": "1"}'),
+    ):
+        for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+            headers = {"origin": origin, "content-type": "text/plain"}
+            answer = post(f"{gateway.server.http_url}{path}", content=body, headers=headers)
+            assert answer.status_code == 403, (path, origin)
+    with client_of(gateway) as client:
+        assert client.infer("add", X)["y"][0] == 2
+
+
 def test_a_name_that_was_bound_to_this_machine_administers_nothing(gateway: Gateway) -> None:
     """A page whose own name was made to point here (DNS rebinding) sends that name as Host."""
     url = f"{gateway.server.http_url}/api/models"

@@ -137,12 +137,15 @@ def is_of(origin: str, host: str) -> bool:
 
 
 def _is_direct(headers: Mapping[str, str]) -> bool:
-    """Whether a request was sent to this machine by its own name, and not by a proxy.
+    """Whether a request was sent to this machine by its own name, and not by a proxy or a foreign page.
 
-    A page whose name was made to point here (DNS rebinding) gives itself away by the name.
+    A page whose name was made to point here (DNS rebinding) gives itself away by the name, any other by its
+    origin, which browsers send with all that may change something.
     """
+    host, origin = headers.get("host", "localhost"), headers.get("origin")
     return (
-        host_of(headers.get("host", "localhost")) in LOOPBACK
+        host_of(host) in LOOPBACK
+        and (origin is None or is_of(origin, host))
         and "x-forwarded-for" not in headers
         and "forwarded" not in headers
     )

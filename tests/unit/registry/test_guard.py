@@ -51,6 +51,24 @@ def test_before_the_first_key_everybody_infers_and_this_machine_does_all() -> No
     assert code(guard(required=True), {}) is Code.UNAUTHENTICATED
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "expected"),
+    [
+        ("http://localhost:8000", "localhost:8000", None),
+        ("https://[::1]:8000", "[::1]:8000", None),
+        ("http://localhost:3000", "localhost:8000", Code.FORBIDDEN),
+        ("http://evil.example", "localhost:8000", Code.FORBIDDEN),
+        ("null", "localhost:8000", Code.FORBIDDEN),
+        ("", "localhost", Code.FORBIDDEN),
+    ],
+)
+def test_a_page_of_this_server_alone_is_this_machine(origin: str, host: str, expected: Code | None) -> None:
+    headers = {"origin": origin, "host": host}
+    assert code(guard(), headers, "repository") is expected
+    assert code(guard(), headers) is None
+    assert code(guard(abc=key()), {**headers, **BEARER}) is None
+
+
 def test_the_first_key_ends_that() -> None:
     made = guard(abc=key())
     assert code(made, {}) is Code.UNAUTHENTICATED
