@@ -128,7 +128,7 @@ def _fills_tiles(value: Value) -> bool:
     """Whether a convolution is worth a matrix product over copies of what its windows see."""
     w, group = value.args[1], value.attrs["group"]
     copies = dims.product((value.shape[0], w.shape[1], group, *w.shape[2:], *value.shape[2:]))
-    many = isinstance(copies, int) and copies > _MOST_COPIED
+    many = isinstance(copies, int) and copies > _MOST_COPIED and dims.product(w.shape[2:]) != 1
     return value.dtype.is_float and not has_few_rows(value) and not many
 
 

@@ -1,7 +1,8 @@
 """Convolutions of three and more spatial axes as ones of two: taps along the first axis become channels.
 
 Two neighbouring axes along which a convolution does nothing are one axis. Otherwise each position of the
-first axis is an image, whose channels are those of all positions that its taps reach.
+first axis is an image, whose channels are those of all positions that its taps reach. A convolution of single
+pixels is a product as it lies.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _SPATIAL = ("strides", "dilations", "low", "high")
 
 
 def volumes(graph: Graph, goal: Goal) -> Graph:
-    """Convolutions of three and more spatial axes and not few channels a group as ones of two."""
+    """Convolutions of three and more spatial axes as ones of two, but of single pixels or few channels."""
     return graph.map(_rewrite) if "conv" in graph.primitives else graph
 
 
@@ -25,7 +26,8 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.prim != "conv" or value.rank < 5 or value.dtype is not dt.F32 or not value.args[1].is_const:
         return value
-    return value if has_few_rows(value) else _in_images(value)
+    product = has_few_rows(value) or all(_is_idle(value, axis) for axis in range(value.rank - 2))
+    return value if product else _in_images(value)
 
 
 def _in_images(value: Value) -> Value:

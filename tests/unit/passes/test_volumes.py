@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make
+from sardonyx.passes.decompose import decompose
 from sardonyx.passes.volumes import volumes
 from tests.unit.kernels.compiled import graph_of
 from tests.unit.passes.graphs import GOAL
@@ -66,7 +67,9 @@ def test_values_are_exact(data: Any) -> None:
     w = rng.integers(-3, 4, (5 * group, 3, *kernel)).astype(np.float32)
     expected = convolved(x, w, at)
     graph = volumes(graph_of(lambda a: [conv(a, w, at, expected.shape[2:])], [x]), GOAL)
-    assert {v.rank for v in graph.order() if v.prim == "conv"} == {4}
+    moves = (kernel, at["strides"], *(tuple(n + 1 for n in at[side]) for side in ("low", "high")))
+    single = all(set(move) == {1} for move in moves)
+    assert {v.rank for v in graph.order() if v.prim == "conv"} == {x.ndim if single else 4}
     (got,) = run(graph, [x])
     np.testing.assert_array_equal(got, expected)
 
@@ -84,3 +87,10 @@ def test_an_axis_without_taps_copies_nothing() -> None:
     x, w = np.ones((1, 4, 3, 4, 5), np.float32), np.ones((8, 4, 3, 1, 1), np.float32)
     graph = volumes(graph_of(lambda a: [conv(a, w, at, (3, 4, 5))], [x]), GOAL)
     assert {v.prim for v in graph.order()}.isdisjoint({"window", "transpose"})
+
+
+def test_single_pixels_are_multiplied_where_they_lie() -> None:
+    at = {"strides": (1,) * 3, "dilations": (1,) * 3, "low": (0,) * 3, "high": (0,) * 3, "group": 1}
+    x, w = np.ones((1, 4, 64, 64, 1025), np.float32), np.ones((8, 4, 1, 1, 1), np.float32)
+    graph = decompose(volumes(graph_of(lambda a: [conv(a, w, at, x.shape[2:])], [x]), GOAL), GOAL)
+    assert "dot" in {v.prim for v in graph.order()}
