@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.frameworks.tabular import lightgbm, lightgbm_trees, xgboost, xgboost_trees
 from sardonyx.convert.frameworks.tabular.ensembles import OPSET_ML
 from sardonyx.convert.frameworks.tabular.sklearn_categories import joined, shapes
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 Write = Callable[[GraphWriter, Any, bool, bool], Any]
 ESTIMATORS = {
@@ -23,13 +24,9 @@ ESTIMATORS = {
 }
 
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts the estimators of the libraries that are installed."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
-
-    names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
+    writers = {}
     for package, write, is_wide in (("lightgbm", _lightgbm, True), ("xgboost", _xgboost, False)):
         if importlib.util.find_spec(package) is None:
             continue
@@ -38,19 +35,9 @@ def registered() -> Iterator[None]:
             options: dict[str, Any] = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
             if hasattr(kind, "decision_function"):
                 options["raw_scores"] = [True, False]
-            update_registered_converter(
-                kind,
-                f"Sardonyx{name}",
-                shapes,
-                _converter(write, is_wide),
-                overwrite=True,
-                options=options if hasattr(kind, "predict_proba") else None,
-            )
-    try:
-        yield
-    finally:
-        names.clear()
-        names.update(before)
+            told = options if hasattr(kind, "predict_proba") else None
+            writers[kind] = Writer(shapes, _converter(write, is_wide), told)
+    return written(writers)
 
 
 def _lightgbm(graph: GraphWriter, model: Any, is_raw: bool, double: bool) -> None:

@@ -9,7 +9,7 @@ looked up by the category's number; the trees then compare numbers alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,38 +18,25 @@ from onnx import TensorProto, numpy_helper
 
 from sardonyx.convert.framework import Array, ConvertError
 from sardonyx.convert.frameworks.tabular.boosting import floor32
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 BITS = 32
 
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts such models right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
     from skl2onnx.operator_converters import random_forest
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    names = known.sklearn_operator_name_map
-    rows = (
-        (HistGradientBoostingClassifier, random_forest.convert_sklearn_random_forest_classifier),
-        (HistGradientBoostingRegressor, random_forest.convert_sklearn_random_forest_regressor_converter),
-    )
-    before = {kind: names.get(kind) for kind, _ in rows}
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
-    for kind, original in rows:
-        update_registered_converter(
-            kind,
-            f"Sardonyx{kind.__name__}",
-            shapes,
-            _converter(original),
-            overwrite=True,
-            options=options if kind is HistGradientBoostingClassifier else None,
-        )
-    try:
-        yield
-    finally:
-        names.update({kind: alias for kind, alias in before.items() if alias is not None})
+    classifier = random_forest.convert_sklearn_random_forest_classifier
+    regressor = random_forest.convert_sklearn_random_forest_regressor_converter
+    return written(
+        {
+            HistGradientBoostingClassifier: Writer(shapes, _converter(classifier), options),
+            HistGradientBoostingRegressor: Writer(shapes, _converter(regressor)),
+        }
+    )
 
 
 def shapes(operator: Any) -> None:

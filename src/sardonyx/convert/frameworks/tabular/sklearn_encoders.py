@@ -18,32 +18,20 @@ from onnx import TensorProto
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 RARE_IF_UNKNOWN = ("infrequent_if_exist", "warn")
 Write = Callable[[GraphWriter, Any, int, str], str]
 """Writes the answer for column `at` from [batch, categories], which has a one for each row's category."""
 
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts them right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-    names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
-    for kind, write in ((OneHotEncoder, _one_hot), (OrdinalEncoder, _place), (TargetEncoder, _mean)):
-        update_registered_converter(
-            kind, f"Sardonyx{kind.__name__}", _shapes, _converter(write), overwrite=True
-        )
-    update_registered_converter(
-        KBinsDiscretizer, "SardonyxKBinsDiscretizer", _shapes_of_bins, _bins, overwrite=True
-    )
-    try:
-        yield
-    finally:
-        names.clear()
-        names.update(before)
+    columns = ((OneHotEncoder, _one_hot), (OrdinalEncoder, _place), (TargetEncoder, _mean))
+    writers = {kind: Writer(_shapes, _converter(write)) for kind, write in columns}
+    return written({**writers, KBinsDiscretizer: Writer(_shapes_of_bins, _bins)})
 
 
 def refusing(parts: Iterator[Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,20 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
 
 
-@contextlib.contextmanager
-def registered() -> Iterator[None]:
+def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts them right."""
-    from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
     from sklearn.impute import SimpleImputer
 
-    names = known.sklearn_operator_name_map
-    before = names[SimpleImputer]
-    update_registered_converter(
-        SimpleImputer,
-        "SardonyxSimpleImputer",
-        _shapes(get_shape_calculator(before)),
-        _converter(get_converter(before)),
-        overwrite=True,
-    )
-    try:
-        yield
-    finally:
-        names[SimpleImputer] = before
+    before = original(SimpleImputer)
+    return written({SimpleImputer: Writer(_shapes(before.shapes), _converter(before.convert))})
 
 
-def _shapes(original: Any) -> Any:
+def _shapes(before: Any) -> Any:
     def shapes(operator: Any) -> None:
-        original(operator)
+        before(operator)
         model = operator.raw_operator
         if model.indicator_ is not None:
             width = len(_kept(model)) + len(model.indicator_.features_)
@@ -52,13 +37,13 @@ def _kept(model: Any) -> np.ndarray[Any, Any]:
     return np.flatnonzero(~np.isnan(model.statistics_.astype(np.float64)))
 
 
-def _converter(original: Any) -> Any:
+def _converter(before: Any) -> Any:
     def convert(scope: Any, operator: Any, container: Any) -> None:
         from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
         model = operator.raw_operator
         if model.indicator_ is None or isinstance(operator.inputs[0].type, StringTensorType):
-            original(scope, operator, container)
+            before(scope, operator, container)
             return
         is_double = isinstance(operator.outputs[0].type, DoubleTensorType)
         kind, dtype = (TensorProto.DOUBLE, np.float64) if is_double else (TensorProto.FLOAT, np.float32)
