@@ -6,13 +6,21 @@ so that nothing in a file is run.
 
 from __future__ import annotations
 
+import errno
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, KeyError),
+    *(NotImplementedError, RuntimeError),
+)
+"""What reading a .zip raises that is damaged, encrypted or packed in an unknown way, beside ValueError."""
 
 
 def read_npz(path: Path, most_bytes: int | None = None) -> dict[str, Array]:
@@ -46,5 +54,9 @@ def _read(path: Path, most_bytes: int | None = None) -> Array | dict[str, Array]
             return dict(found)
     except MemoryError as error:
         raise ValueError(f"it is damaged, or needs more memory than there is: {error}") from error
-    except (EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ZIP as error:
         raise ValueError(f"it is damaged: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError("it is damaged: its contents lie outside of it") from error

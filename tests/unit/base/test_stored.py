@@ -52,6 +52,22 @@ def test_what_is_no_such_file_is_told(
         read(path)
 
 
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_whatever_is_damaged_in_an_archive_is_told(tmp_path: Path, write: Callable[..., None]) -> None:
+    path, random = tmp_path / "a.npz", np.random.default_rng(0)
+    write(path, x=np.arange(300), y=np.arange(7.0))
+    whole, refused = np.frombuffer(path.read_bytes(), np.uint8), 0
+    for _ in range(400):
+        data = whole.copy()
+        data[random.integers(0, len(data), 2)] = random.integers(0, 256, 2)
+        path.write_bytes(data.tobytes())
+        try:
+            read_npz(path)
+        except ValueError:
+            refused += 1
+    assert refused > 200
+
+
 def test_arrays_that_would_be_too_large_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez_compressed(path, x=np.zeros(100_000), y=np.zeros(100_000))

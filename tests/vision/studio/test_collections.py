@@ -6,6 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,6 +46,21 @@ def test_what_is_no_picture_is_refused_by_name(parts: Collection) -> None:
     assert parts.add("notes.txt", b"text").refused == ("notes.txt: no picture by its name",)
     assert parts.add("../../x.png", b"text").refused == ("x.png: no picture that can be read",)
     assert not parts.pictures and not list((parts.folder / "pictures").iterdir())
+
+
+def test_whatever_is_damaged_in_a_zip_is_told(parts: Collection) -> None:
+    file, random = io.BytesIO(), np.random.default_rng(0)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cat/a.png", bytes(range(256)) * 40)
+    whole, refused = np.frombuffer(file.getvalue(), np.uint8), 0
+    for _ in range(400):
+        data = whole.copy()
+        data[random.integers(0, len(data), 2)] = random.integers(0, 256, 2)
+        try:
+            parts.add("some.zip", data.tobytes())
+        except VisionError:
+            refused += 1
+    assert refused > 200
 
 
 def test_folders_of_a_zip_are_labels(parts: Collection) -> None:

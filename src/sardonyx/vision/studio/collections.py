@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sardonyx.base.stored import DAMAGED_ZIP
 from sardonyx.base.together import written
 from sardonyx.vision.pictures import NONE, NONE_FOLDERS, SUFFIXES, VisionError, size_of
 
@@ -230,7 +231,7 @@ def _unpacked(name: str, content: bytes, label: str) -> Iterator[tuple[str, byte
                 if row.file_size <= MOST_BYTES:
                     folder = PurePosixPath(row.filename).parent.name
                     yield row.filename, archive.read(row), label or folder
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError) as error:
+    except (*DAMAGED_ZIP, ValueError) as error:
         raise VisionError(f"{name} is not a .zip that can be read: {error}") from error
 
 
