@@ -79,6 +79,14 @@ def _row(name: str, kind: Kind, fn: Callable[..., Any], **facts: Any) -> Prim:
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def _gelu(x: Array) -> Array:
+    """x * P(normal variable <= x)."""
+    wide = x.astype(np.float64)
+    return (wide * 0.5 * _erfc(wide * -math.sqrt(0.5))).astype(x.dtype) if x.size else x
+
 
 _ROWS: tuple[Prim, ...] = (
     _row("input", "source", meaning.unbound),
@@ -116,6 +124,7 @@ _ROWS: tuple[Prim, ...] = (
     _map("atanh", np.arctanh, _REAL),
     _map("tanh", np.tanh, _REAL, 24),
     _map("erf", lambda x: _erf(x).astype(x.dtype) if x.size else x, _REAL),
+    _map("gelu", _gelu, _REAL, 24),
     _map("sigmoid", meaning.sigmoid, _REAL, 20),
     _map("eq", meaning.equal, cost=1, symbolic=True),
     _map("lt", meaning.less, _PLAIN, 1, symbolic=True),

@@ -15,6 +15,7 @@ class Coefficients:
     exp: e^r, and expm1: (e^r - 1 - r) / r^2, for |r| <= ln(2)/2.
     log: (log1p(f) - f + f^2/2) / f^3 on [-0.25, 0.5].
     erf: log(1 - erf(t)) / t + 1 on [0, `erf_one`]. sinh: (sinh(x)/x - 1) / x^2 in x^2 on [0, 1].
+    gelu: log2(erfc(t / sqrt(2)) / 2), of the error that it adds to 1; none: by erf. exp2: 2^r for |r| <= 1/2.
     sin, tan: (f(x)/x - 1) / x^2 in x^2 and cos: (cos(x) - 1 + x^2/2) / x^4 in x^2, for |x| <= pi/4.
     asin: (asin(x)/x - 1) / x^2 in x^2 on [0, 1/4]. atan: the same on [0, tan(pi/8)^2].
     magic: adding it rounds to an integer, which is then in the lowest bits.
@@ -39,6 +40,8 @@ class Coefficients:
     tanh_one: float
     erf_one: float
     erf: tuple[float, ...]
+    gelu: tuple[float, ...]
+    exp2: tuple[float, ...]
     sinh: tuple[float, ...]
     half_pi: tuple[float, float, float]
     reduce_limit: float
@@ -71,6 +74,11 @@ FLOAT = Coefficients(
         *(-0.12837921, -0.63661635, -0.10281567, 0.019325847, -0.0002119928, -0.001247035, 0.00037932085),
         -4.0483155e-05,
     ),
+    gelu=(
+        *(-1.0, -1.15110624, -0.459197968, -0.0525294058, 0.00711326534, -0.000175967842),
+        *(-0.000169777079, 3.58883044e-05, -2.54123597e-06),
+    ),
+    exp2=(1.0, 0.693147004, 0.240222469, 0.0555071123, 0.00967129413, 0.0013269406),
     sinh=(0.16666667, 0.0083333105, 0.00019842894, 2.78223e-06),
     half_pi=(1.570796251296997, 7.549789415861596e-08, 5.390302529957765e-15),
     reduce_limit=1e5,
@@ -122,6 +130,8 @@ DOUBLE = Coefficients(
         *(-1.2138854452182295e-10, 1.22239089538918e-11, -8.545053316278728e-13, 3.706380665184611e-14),
         -7.512709070520347e-16,
     ),
+    gelu=(),
+    exp2=(),
     sinh=(
         *(0.16666666666666669, 0.008333333333332912, 0.00019841269841593524, 2.7557319106644025e-06),
         *(2.505213103275051e-08, 1.6056655074970624e-10, 7.776771678596613e-13),

@@ -272,6 +272,7 @@ _ROWS: dict[str, Callable[[ElementOp], V]] = {
     "atanh": _math(mathfn.atanh),
     "tanh": _math(mathfn.tanh),
     "erf": _math(mathfn.erf),
+    "gelu": _math(mathfn.gelu),
     "sigmoid": _math(mathfn.sigmoid),
     "eq": _compare("oeq", "eq"),
     "lt": _compare("olt", "lt"),

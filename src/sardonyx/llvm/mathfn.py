@@ -6,6 +6,8 @@ Must not know element types of tensors or kernels.
 
 from __future__ import annotations
 
+import math
+
 from sardonyx.base.target import Target
 from sardonyx.llvm import coefficients
 from sardonyx.llvm.coefficients import Coefficients
@@ -122,6 +124,18 @@ def erf(x: Lanes, target: Target) -> Lanes:
     c = table(x)
     size = x.abs().at_most(c.erf_one)
     return _expm1(size.fma(size.polynomial(c.erf), -size)).copysign(x)
+
+
+def gelu(x: Lanes, target: Target) -> Lanes:
+    """x times the share P of normal variables up to x: 1 - 2^Q(|x|) above 0, 2^Q(|x|) below."""
+    c = table(x)
+    if not c.gelu:
+        return x * ((erf(x * math.sqrt(0.5), target) + 1.0) * 0.5)
+    exponent = x.abs().polynomial(c.gelu).at_least(-float(c.exponent_bias))
+    center = c.magic + c.exponent_bias
+    magic = exponent + center
+    share = (exponent - (magic - center)).polynomial(c.exp2) * _as_exponent(magic.bits(), c)
+    return x * (x > 0.0).choose(1.0 - share, share)
 
 
 def log(x: Lanes, target: Target) -> Lanes:

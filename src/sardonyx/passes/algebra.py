@@ -5,9 +5,12 @@ No law here changes a result by more than the rounding of one operation.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.rewrite import Uses, rewrite, rule
@@ -129,6 +132,32 @@ def scale_weights(value: Value, uses: Uses) -> Value | None:
         return None
     x, w = anchor.args
     return make(anchor.prim, (x, map_("mul", w, scale)), anchor.attrs, anchor.dtype, anchor.shape)
+
+
+@rule("mul")
+def shares_of_normals(value: Value, uses: Uses) -> Value | None:
+    """x * (1 + erf(x / sqrt(2))) / 2 -> gelu(x)    of single floats, in any order of its factors"""
+    if value.dtype is not dt.F32:
+        return None
+    for a, b in (value.args, value.args[::-1]):
+        for first, second in (a.args, a.args[::-1]) if a.prim == "mul" else ():
+            for x, doubled, half in ((first, second, b), (b, first, second), (first, b, second)):
+                if half.is_numeric_const and _is_all(half, 0.5) and _doubles_share(doubled, x):
+                    return map_("gelu", x) if _same_shape(x, value) else None
+    return None
+
+
+def _doubles_share(value: Value, x: Value) -> bool:
+    """Whether it is 1 + erf(x / sqrt(2))."""
+    split = _split(value) if value.prim == "add" else None
+    if not split or not _is_all(split[1], 1) or split[0].prim != "erf":
+        return False
+    scaled = split[0].args[0]
+    if scaled.prim not in ("mul", "div") or scaled.args[0] is not x or not scaled.args[1].is_numeric_const:
+        return False
+    factor = np.float32(math.sqrt(0.5) if scaled.prim == "mul" else math.sqrt(2))
+    data = scaled.args[1].data
+    return data is not None and bool(np.all(np.abs(data - factor) <= np.spacing(factor)))
 
 
 _ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}

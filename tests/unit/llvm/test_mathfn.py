@@ -59,7 +59,7 @@ WIDE = (dt.F32, dt.F64)
 
 def _cases() -> list[Case]:
     cases = [Case(name, (t,), t) for name, t in itertools.product(FUNCTIONS, (*WIDE, dt.F16, dt.BF16))]
-    cases += [Case("pow", (t, t), t) for t in WIDE]
+    cases += [Case("gelu", (dt.F32,), dt.F32), *(Case("pow", (t, t), t) for t in WIDE)]
     return cases + [Case("pow", (t, t), t, constants={1: v}) for t, v in itertools.product(WIDE, LITERALS)]
 
 
@@ -96,6 +96,22 @@ def _bounded(name: str, got: Array, exact: Array, limit: float, *args: Array) ->
     assert error[at] <= limit, f"{name}({where}) = {got[at]!r}, exactly {exact[at]!r}: {error[at]:.2f} ulp"
     zeros = (got == 0) & (exact == 0) & (args[0] == 0)
     assert np.array_equal(np.signbit(got[zeros]), np.signbit(exact[zeros])), f"{name} loses the sign of zero"
+
+
+@pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
+def test_gelu_is_off_by_little_of_its_argument_and_of_what_is_above_zero(target: Target, lanes: int) -> None:
+    x = arguments(dt.F32, -14, 6)
+    got, _ = natives(target, lanes).run(Case("gelu", (dt.F32,), dt.F32), x)
+    wide = x.astype(np.float64)
+    exact = wide * 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(wide * -math.sqrt(0.5))
+    assert np.array_equal(np.isnan(got), np.isnan(exact))
+    assert np.array_equal(np.isinf(got), np.isinf(exact))
+    finite = np.isfinite(x)
+    error = np.abs(got.astype(np.float64) - exact)[finite]
+    size, unit = np.abs(wide)[finite], np.float64(np.finfo(np.float32).smallest_subnormal)
+    assert np.all(error <= 2.0**-23 * size + unit)
+    above = wide[finite] > 0
+    assert np.all(error[above] <= 2 * 2.0**-23 * exact[finite][above] + unit)
 
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))

@@ -98,3 +98,28 @@ def test_the_range_of_what_never_falls_is_that_of_its_operand(
 def test_other_ranges_are_left_alone(f: str, end: str, limit: str, c: float) -> None:
     graph = parse(RANGE.format(f=f, end=end, limit=limit), c=np.array(c, np.float32))
     assert prims(algebra(graph, GOAL)) == prims(graph)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "s = Mul(x, root) e = Erf(s) p = Add(e, one) h = Mul(p, half) y = Mul(x, h)",
+        "s = Div(x, two) e = Erf(s) p = Add(e, one) h = Mul(x, p) y = Mul(h, half)",
+        "s = Div(x, two) e = Erf(s) p = Add(one, e) h = Mul(x, half) y = Mul(h, p)",
+    ],
+)
+def test_a_product_with_the_share_of_normals_is_gelu(body: str, rng: np.random.Generator) -> None:
+    n = lambda v: np.array(v, np.float32)  # noqa: E731
+    constants = {"root": n(0.5**0.5), "two": n(2**0.5), "one": n(1), "half": n(0.5)}
+    graph = parse(f"g (float[N,8] x) => (float[N,8] y) {{ {body} }}", **constants)
+    assert prims(check(algebra, graph, rng.standard_normal((3, 8)).astype(np.float32))) == ["gelu"]
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.25])
+def test_other_products_with_erf_are_left_alone(factor: float, rng: np.random.Generator) -> None:
+    half, root = (0.5, factor) if factor == 0.7 else (factor, 0.5**0.5)
+    constants = {"root": np.float32(root), "one": np.float32(1), "half": np.float32(half)}
+    constants = {k: np.array(v) for k, v in constants.items()}
+    body = "s = Mul(x, root) e = Erf(s) p = Add(e, one) h = Mul(p, half) y = Mul(x, h)"
+    graph = parse(f"g (float[N,8] x) => (float[N,8] y) {{ {body} }}", **constants)
+    assert "erf" in prims(check(algebra, graph, rng.standard_normal((3, 8)).astype(np.float32)))
