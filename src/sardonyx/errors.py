@@ -12,6 +12,11 @@ SardonyxError
 
 from __future__ import annotations
 
+TOO_DEEP = (
+    "sizes are computed from each other in too many steps; fix free dimensions of the inputs to numbers"
+)
+"""What a RecursionError means: expressions of sizes are all that is followed to any depth."""
+
 
 class SardonyxError(Exception):
     """Root of all errors raised by the engine.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sardonyx.errors import (
+    TOO_DEEP,
     CompileError,
     LoadError,
     RunError,
@@ -90,6 +91,8 @@ def _known(error: Exception) -> SardonyxError:
     if isinstance(error, MemoryError):
         what = str(error) or f"{allocate.available_bytes()} bytes are left"
         return RunError(f"there is not enough memory: {what}", kind="memory")
+    if isinstance(error, RecursionError):
+        return ShapeError(TOO_DEEP)
     return CompileError(
         f"this is a fault of the engine, please report it with the model: {type(error).__name__}: {error}"
     )

@@ -120,6 +120,23 @@ def test_initializers_of_other_names_change_nothing(name: str, way: str) -> None
         np.testing.assert_array_equal(y, [-5, -12, -21])
 
 
+def test_sizes_nested_too_deep_are_said_so_and_numbers_help() -> None:
+    steps = "".join(
+        f"m{n} = Mul(d{n}, three) a{n} = Add(m{n}, one) q{n} = Div(a{n}, four) d{n + 1} = Max(q{n}, one) "
+        for n in range(400)
+    )
+    text = f"""<ir_version: 8, opset_import: ["" : 17]> g (float[N] x) => (float[M] y)
+        <int64[1] one = {{1}}, int64[1] three = {{3}}, int64[1] four = {{4}}, float[1] v = {{1}}>
+        {{ d0 = Shape(x) {steps} y = Expand(v, d400) }}"""
+    source = onnx.parser.parse_model(text).SerializeToString()
+    with pytest.raises(Fail, match="sizes are computed from each other in too many steps; fix"):
+        InferenceSession(source)
+    options = SessionOptions()
+    options.add_free_dimension_override_by_name("N", 100)
+    (y,) = InferenceSession(source, options).run(None, {"x": np.zeros(100, np.float32)})
+    assert y.shape == (1,)
+
+
 def test_sessions_are_picklable(path: Path) -> None:
     options = SessionOptions()
     options.intra_op_num_threads = 1

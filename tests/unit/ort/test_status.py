@@ -70,5 +70,6 @@ def test_faults_of_ours_and_short_memory_are_told_apart() -> None:
     short = run_status(MemoryError("12 GB"))
     assert "there is not enough memory: 12 GB" in str(short)
     assert re.search(r"there is not enough memory: \d+ bytes are left$", str(run_status(MemoryError())))
+    assert "sizes are computed from each other in too many steps" in str(run_status(RecursionError("deep")))
     own = api.status(api.InvalidArgument, "x")
     assert run_status(own) is own
