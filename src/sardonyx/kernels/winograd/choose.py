@@ -82,7 +82,7 @@ class _Rates:
 
 
 _COMMON = _Rates(0.9, 0.85, {True: 10.0, False: 6.0}, {True: 5.0, False: 2.8})
-_WHOLE = _Rates(0.99, 0.95, {True: 5.0, False: 3.0}, {True: 8.0, False: 8.0})
+_WHOLE = _Rates(0.99, 0.95, {True: 5.0, False: 3.0}, {True: 8.0, False: 6.0})
 """Where a machine tells that its units take all lanes of AVX-512."""
 
 _WEIGHT_CYCLES = {True: 0.16, False: 0.1}
