@@ -97,8 +97,11 @@ def conv_blocked(
     block: int,
     runs: Sequence[tuple[int, int]] = (),
     used: int = 0,
+    missing: Sequence[int] = (0, 0),
 ) -> Array:
     """`conv` of x[N, C/b, H, W, b] (or plain x[N, C, H, W]) without padding: [N, O/b, H, W, b], b = `block`.
+
+    But for zeros on either side of lines and pixels that are `missing`.
 
     Its channels are those of all `runs` (first lane, how many) of blocked x, or if there are none, the first.
 
@@ -111,6 +114,6 @@ def conv_blocked(
         x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], lanes, x.shape[2], x.shape[3])
         read = np.concatenate([np.arange(first, first + count) for first, count in runs]) if runs else ...
         x = x[:, read][:, : w.shape[1] * group]
-    y = conv(x, w, strides=strides, dilations=dilations, low=(0, 0), high=(0, 0), group=group)
+    y = conv(x, w, strides=strides, dilations=dilations, low=missing, high=missing, group=group)
     y = np.pad(y, ((0, 0), (0, -channels % block), (0, 0), (0, 0)))
     return y.reshape(y.shape[0], y.shape[1] // block, block, *y.shape[2:]).transpose(0, 1, 3, 4, 2)

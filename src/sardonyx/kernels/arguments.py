@@ -135,6 +135,10 @@ class Conv(IntEnum):
     v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE + OFFSET then, of v = sum + BIAS[channel] and bits of
     floats; what is not is given to an EPILOGUE that does the same. In the same places it may be LEAKY: v, or
     below 0 v * SLOPES[channel], which are padded as BIAS is.
+    Where vectors multiply, row t of the window of line i meets line i * LINE_STEP + t * TAP_LINES - ABOVE of
+    an image of HEIGHT lines, or what that is nobody knows if HEIGHT is 0. Beyond are zeros: a row that meets
+    none of its lines from a tile is not read, and so need not be there. BEFORE, WIDTH, PIXEL_STEP and
+    TAP_PIXELS say the same of columns. ALONE tells that two lines must not share a tile.
     """
 
     X = 0
@@ -196,7 +200,16 @@ class Conv(IntEnum):
     SCALE = 56
     OFFSET = 57
     SLOPES = 58
-    EPILOGUE_WORDS = 59
+    ABOVE = 59
+    HEIGHT = 60
+    LINE_STEP = 61
+    TAP_LINES = 62
+    BEFORE = 63
+    WIDTH = 64
+    PIXEL_STEP = 65
+    TAP_PIXELS = 66
+    ALONE = 67
+    EPILOGUE_WORDS = 68
 
 
 class Windowed(IntEnum):

@@ -13,8 +13,12 @@ STRIP_BYTES = 96 << 10
 CONV_SUM_BYTES = 512 << 10
 """Sums of a convolution's tiles whose taps are cut."""
 
-ENTRY_WORDS = 2
-"""i64 words of one entry of the table of a micro-kernel: byte offset of its A block, number of k steps."""
+ENTRY_WORDS = 3
+"""i64 words of one entry of the table of a micro-kernel: byte offset of its A block, number of k steps, and
+how many steps of B before it are left out."""
+
+AGAIN_WORDS = 2
+"""i64 words of what is added once more: an entry, and a step of it."""
 
 MOST_ENTRIES = 2048
 """Entries of the tap table of one cut."""

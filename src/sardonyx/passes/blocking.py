@@ -21,6 +21,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild, renamed
 from sardonyx.ir.value import Shape, Value, concat, const, make, map_, scalar
 from sardonyx.passes.blocked import Blocked, block, channels_of, joined, runs_of
+from sardonyx.passes.far_taps import missing_zeros
 from sardonyx.passes.few_channels import along_lines, of_squares
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
@@ -214,7 +215,10 @@ class _Forms:
             source = self.plain(x).pad((0, 0, *low), (0, 0, *high))
         else:
             form, w, runs = self.read(value, w)
+            missing = missing_zeros(value, self.goal)
+            low, high = ([n - m for n, m in zip(zeros, missing, strict=True)] for zeros in (low, high))
             source = form.pad((0, 0, *low, 0), (0, 0, *high, 0))
+            attrs |= {"missing": missing} if any(missing) else {}
             attrs |= {"runs": runs} if runs else {}
         w, at = self.apart(value, w)
         attrs["channels"] = int(w.shape[0])  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ class BandBlock(Block):
 
     def _rows(self, f: Function, args: V) -> dict[int, V]:
         """The rows of registers: the pixels of a line, or half of those of the largest tile of a long one."""
-        tiles = Tiles.of(f, self.shape, f.word(args, Conv.LINES), f.word(args, Conv.PIXELS))
+        tiles = Tiles.of(f, self.shape, {w: f.word(args, w) for w in (Conv.LINES, Conv.PIXELS, Conv.ALONE)})
         return dict.fromkeys(self.with_rows, _register_rows(f, tiles))
 
     def _load_words(self) -> None:

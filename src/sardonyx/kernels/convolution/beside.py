@@ -30,6 +30,8 @@ _MOST_ENTRIES = 64
 def together_of(anchor: Value, goal: Goal) -> int:
     """How many lanes a column of the last panel has, where vectors multiply floats; 1: one, as elsewhere."""
     x, w, *laid_out = anchor.args
+    if "missing" in anchor.attrs:
+        return 1
     if anchor.prim != "conv_blocked" or x.rank != 5 or x.dtype is not dt.F32 or laid_out or w.data is None:
         return 1
     shape, (_, per, *taps) = TileShape.of(goal, "f32"), w.data.shape

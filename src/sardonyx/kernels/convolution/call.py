@@ -30,6 +30,7 @@ from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.convolution.normed import even_norm, norm_words, powers_in
 from sardonyx.kernels.convolution.parts import Run, run_table, runs_by_group
+from sardonyx.kernels.convolution.reach import reach_words
 from sardonyx.kernels.convolution.taps import Taps, pack_taps, taps_of
 from sardonyx.kernels.digits.even import evened
 from sardonyx.kernels.loops import Emissions
@@ -60,13 +61,14 @@ def conv_call(
     again = added_again(anchor, goal)
     operand = BY_LEFT[dt.F32] if band else again.operand if again else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
-    words, x_at = _input_words(anchor, places[x.id], kernel, goal.tile(operand).k_step)
+    natural = kernel.outer[-3:-1]
+    words, x_at = _input_words(anchor, _around(anchor, places[x.id]), kernel, goal.tile(operand).k_step)
     few = few_channels(anchor, places[x.id], goal) or taps_of(anchor, places[x.id], goal)
     if few is None and anchor.prim == "conv_blocked" and samples_are_lines(anchor):
         kernel = _exchanged(kernel, 0, len(kernel.outer) - 3)
     else:
         kernel, (x_at,) = _flatten(kernel, x_at, anchor)
-    if few is None and band is None:
+    if few is None and band is None and "missing" not in anchor.attrs:
         kernel = _along_the_longer(kernel, goal.tile(operand).rows)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
@@ -81,8 +83,7 @@ def conv_call(
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
-    if again:
-        words |= again.words
+    words |= again.words if again else {}
     beside = 1 if again or band or few else together_of(anchor, goal)
     weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band, beside)
     words |= {Conv.W: Address(weights, start)} | _beside_words(operand, beside) | _content_words(anchor, band)
@@ -91,6 +92,7 @@ def conv_call(
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
     axes = (sample, block, line, pixel, lane)
     matrix = band or chosen(anchor, goal)
+    words |= {} if matrix or few or again or beside > 1 else _reach(anchor, words, (line, pixel) == natural)
     on_vectors = not (matrix or few or again)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, **_may(operand, on_vectors, band, goal))
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
@@ -102,6 +104,21 @@ def conv_call(
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
+
+
+def _around(anchor: Value, place: Place) -> Place:
+    """Where an image would begin with the zeros around it that are not there."""
+    missing = anchor.attrs.get("missing", (0, 0))
+    before = sum(n * stride for n, stride in zip(missing, place.strides[2:4], strict=False))
+    return replace(place, offset=place.offset - before)
+
+
+def _reach(anchor: Value, words: Mapping[int, Argument], in_order: bool) -> dict[int, Argument]:
+    """What is known of an image, its lines and pixels in order; of columns only if each is a tap."""
+    known = reach_words(anchor) if in_order else {}
+    if words[Conv.TAPS3] != anchor.args[1].shape[3]:
+        known.pop(Conv.WIDTH, None)
+    return known
 
 
 def _may(operand: str, on_vectors: bool, band: MatrixTile | None, goal: Goal) -> dict[str, bool]:

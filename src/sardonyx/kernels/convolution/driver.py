@@ -93,8 +93,9 @@ def _driver(
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
-    word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
-    tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
+    names = Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS, Conv.ALONE
+    word = {w: f.word(args, w) for w in names}
+    tiles = Tiles.of(f, shape, word).count
     asked, start = f.word(args, Conv.PANELS), f.word(args, Conv.FIRST_PANEL)
     all_panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
     all_asked = f.icmp("eq", asked, int_(0))

@@ -5,7 +5,7 @@ Decides blocking and tap tables; must not know threads, or where pixels end up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
@@ -13,6 +13,7 @@ from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import GATED, LEAKY, Conv
 from sardonyx.kernels.convolution.outputs import Channels, Outputs
 from sardonyx.kernels.convolution.parts import Parts
+from sardonyx.kernels.convolution.reach import Reach
 from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
@@ -36,9 +37,11 @@ class Tiles:
     count: V
 
     @staticmethod
-    def of(f: Function, shape: TileShape, lines: V, pixels: V) -> Tiles:
-        """Two short lines share a tile; a long line is cut into balanced tiles."""
-        paired = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
+    def of(f: Function, shape: TileShape, word: Mapping[Conv, V]) -> Tiles:
+        """Two short lines share a tile unless they are ALONE; a long line is cut into balanced tiles."""
+        lines, pixels = word[Conv.LINES], word[Conv.PIXELS]
+        short = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
+        paired = f.binary("and", short, f.icmp("eq", word[Conv.ALONE], int_(0)))
         per_tile = f.select(paired, int_(2), int_(1))
         cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
         return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
@@ -127,7 +130,7 @@ class Block:
         alone = f.binary("or", single, f.icmp("sge", word[Conv.GROUP_PITCH], self.padded))
         blocked = f.binary("xor", self.plain, int_(1, "i1"))
         self.limit = f.select(f.binary("and", alone, blocked), self.padded, channels)
-        self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
+        self.tiles, self.reached = Tiles.of(f, shape, word), Reach(f, word)
 
     def _steps_before(self, entry: V) -> V:
         """The k steps of the entries before that one; those that are added again are entries behind all."""
@@ -209,19 +212,26 @@ class Block:
         return self.word[block] if self.shape.lanes >= self.shape.block else int_(self.shape.lanes)
 
     def _fill_table(self, first: V, count: V) -> None:
-        """Write the table of entries first..first+count, none of them added again, tap 3 running fastest."""
+        """Write the table of entries first..first+count, none of them added again, tap 3 running fastest.
+
+        Those of taps that do not reach the image are left out.
+        """
         f, word = self.f, self.word
-        self.descriptors.set({TileWords.ENTRIES: count})
-        with f.loop(int_(0), count, 1, self._digits(first)) as entry:
-            part, *taps = entry.carried
-            self._set_entry(entry.index, self._offset(part, taps), self.parts.steps(part))
+        with f.loop(int_(0), count, 1, [int_(0), int_(0), *self._digits(first)]) as entry:
+            written, left_out, part, *taps = entry.carried
+            steps, reaches = self.parts.steps(part), self.reached.holds(taps)
+            with f.when(reaches):
+                self._set_entry(written, self._offset(part, taps), steps, left_out)
+            left_out = f.select(reaches, int_(0), f.add(left_out, steps))
+            written = f.add(written, f.convert("zext", reaches, "i64"))
             following, carries = list[V](), int_(1)
             for i in (3, 2, 1):
                 counted = f.add(taps[i - 1], carries)
                 wraps = f.icmp("eq", counted, word[Conv[f"TAPS{i}"]])
                 following.insert(0, f.select(wraps, int_(0), counted))
                 carries = f.convert("zext", wraps, "i64")
-            entry.next(f.add(part, carries), *following)
+            entry.next(written, left_out, f.add(part, carries), *following)
+        self.descriptors.set({TileWords.ENTRIES: entry.carried[0]})
 
     def _fill_again(self, first: V, end: V) -> None:
         """Write which steps of the panel are added again, behind entries from `first` on, to entry `end`."""
@@ -229,14 +239,14 @@ class Block:
         panels = ceil_div(f, word[Conv.CHANNELS], int_(self.shape.columns))
         number = f.add(f.mul(self.group, panels), self.panel_number)
         again = f.word(self.args, Conv.AGAIN, "ptr")
-        own = f.gep(again, f.mul(f.mul(number, word[Conv.AGAIN_STEPS]), int_(scratch.ENTRY_WORDS)), "i64")
+        own = f.gep(again, f.mul(f.mul(number, word[Conv.AGAIN_STEPS]), int_(scratch.AGAIN_WORDS)), "i64")
         begin = f.smax(first, self.entries)
         with f.loop(begin, end) as entry:
-            words = f.mul(f.sub(entry.index, self.entries), int_(scratch.ENTRY_WORDS))
+            words = f.mul(f.sub(entry.index, self.entries), int_(scratch.AGAIN_WORDS))
             told = f.gep(own, words, "i64")
             part, *taps = self._digits(f.word(told, 0))
             offset = f.add(self._offset(part, taps), f.mul(f.word(told, 1), int_(self.shape.depth)))
-            self._set_entry(f.sub(entry.index, first), offset, int_(1))
+            self._set_entry(f.sub(entry.index, first), offset, int_(1), int_(0))
         with f.when(f.icmp("sgt", end, begin)):
             self.descriptors.set({TileWords.ENTRIES: f.sub(end, first)})
 
@@ -257,11 +267,13 @@ class Block:
             offset = f.add(offset, f.mul(tap, word[Conv[f"X_TAP{i}"]]))
         return offset
 
-    def _set_entry(self, number: V, offset: V, steps: V) -> None:
+    def _set_entry(self, number: V, offset: V, steps: V, left_out: V) -> None:
+        """Write an entry of so many steps, before which so many steps of the weights are left out."""
         f = self.f
         words = f.gep(self.table, f.mul(number, int_(scratch.ENTRY_WORDS)), "i64")
         set_word(f, words, 0, f.mul(offset, int_(self.shape.operand_bytes)))
         set_word(f, words, 1, steps)
+        set_word(f, words, 2, left_out)
 
     def _panel(self, panel: V) -> None:
         """All cuts of the taps of one panel, over all tiles of the block."""
@@ -290,9 +302,10 @@ class Block:
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
         with f.loop(int_(0), f.smax(self.all_entries, int_(1)), self.entries_per_cut) as cut:
             end = f.smin(f.add(cut.index, self.entries_per_cut), self.all_entries)
+            entries = f.sub(f.smin(end, self.entries), cut.index)
+            self.own_entries = cut.index, f.smax(entries, int_(0))
             with f.when(self.is_cut):
-                entries = f.sub(f.smin(end, self.entries), cut.index)
-                self._fill_table(cut.index, f.smax(entries, int_(0)))
+                self._fill_table(*self.own_entries)
             self._fill_again(cut.index, end)
             add = f.icmp("ne", cut.index, int_(0))
             self.descriptors.set_scratch({TileWords.MODE: f.select(add, int_(Mode.ADD), int_(Mode.STORE))})
@@ -347,7 +360,10 @@ class Block:
         del number
         lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
         pixel = cut.begin(f, index)
-        rows = f.mul(cut.size(f, index), lines)
+        pixels = cut.size(f, index)
+        with f.when(self.reached.known), f.when(self.reached.turns_to((line, lines), (pixel, pixels))):
+            self._fill_table(*self.own_entries)
+        rows = f.mul(pixels, lines)
         kernel = f.select(f.icmp("eq", rows, self.larger), *self.picks)
         a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
         two = f.icmp("eq", lines, int_(2))

@@ -191,7 +191,7 @@ class Block:
     def _make_tile_words(self) -> None:
         """One descriptor for tiles in scratch, one for tiles that go to C at once."""
         f, shape, word = self.f, self.shape, self.word
-        self.table = new_words(f, {}, 2)
+        self.table = new_words(f, {}, scratch.ENTRY_WORDS)
         vector = int_(shape.panel_row_bytes // 2)
         self.c_row = f.mul(word[Gemm.C_M], int_(shape.element))
         self.residual_row = f.mul(word[Gemm.R_M], int_(shape.element))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_words
 from sardonyx.kernels.strassen.blocking import STRIP_PAIRS, product_row_bytes
 from sardonyx.kernels.strassen.combine import define_combine
@@ -92,7 +93,7 @@ class Block:
 
     def _make_descriptor(self) -> None:
         f, shape = self.f, self.shape
-        self.table = new_words(f, {}, 2)
+        self.table = new_words(f, {}, ENTRY_WORDS)
         words: dict[int, V] = {
             TileWords.TABLE: self.table,
             TileWords.ENTRIES: int_(1),

@@ -200,6 +200,7 @@ class Writer:
             words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
+            b = f.gep(b, f.mul(f.word(words, 2), int_(self.step_bytes)), "i8")
             self._prefetch_rows(a, table, entry.index, entries, descriptor)
             b, ahead, sums = self._entry(steps, a_entry, b, ahead, sums)
             entry.next(b, ahead, *sums)

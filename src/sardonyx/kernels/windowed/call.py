@@ -40,9 +40,9 @@ def windowed_call(
     Matrix registers do not where lines of the input that strips have in common are split for several taps.
     """
     strips = Strips.of(group, goal)
-    if strips is None:
-        return None
     first, last = group.parts[0], group.parts[-1]
+    if strips is None or first.anchor is None or "missing" in first.anchor.attrs:
+        return None
     between = strips.place(first.root)
     inside = replace(between, offset=strips.left * strips.block)
     own = replace(first, place=inside)
@@ -50,7 +50,6 @@ def windowed_call(
     if not reads_strips(nest, between.storage, between.strides[:3], strips.step):
         return None
     head = convolve(own, {**places, first.root.id: inside})
-    assert first.anchor is not None
     on_matrix = head.arithmetic != str(goal.tile("f32"))
     if on_matrix and first.anchor.args[0].rank == last.root.rank and not _splits_once(first, strips):
         return None

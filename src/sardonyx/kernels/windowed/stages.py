@@ -87,7 +87,7 @@ def convolution(call: NativeCall, end: Kernel, lines: int, pixels: int, buffer: 
     expected = {**sizes, Conv.PLAIN: 0}
     if any(words[n] != size for n, size in expected.items()):
         return None
-    words[Conv.BATCH] = 1
+    words[Conv.BATCH], words[Conv.HEIGHT] = 1, 0
     shifts: dict[int, Displacement] = {}
     for operand in ("X", "Y", "R"):
         at = Conv.RESIDUAL if operand == "R" else Conv[operand]

@@ -217,7 +217,14 @@ def _fits(anchor: Value, goal: Goal) -> bool:
         return False
     x, w, *laid_out = anchor.args
     at = anchor.attrs
-    if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None or not w.data.size:
+    if (
+        anchor.prim != "conv_blocked"
+        or "missing" in at
+        or x.rank != 5
+        or laid_out
+        or w.data is None
+        or not w.data.size
+    ):
         return False
     is_stepped = at["strides"] == (2, 2)
     if is_stepped and (at["dilations"] != (1, 1) or tuple(w.shape[2:]) != (3, 3)):

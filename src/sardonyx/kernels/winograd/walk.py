@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.share import Cut, ceil_div, new_words, round_up, set_words
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.descriptor import second_half
@@ -104,7 +105,7 @@ class Block:
         del rows
         f, shape = self.f, self.shape
         words: dict[int, V] = {
-            TileWords.TABLE: new_words(f, {1: self.steps}, 2),
+            TileWords.TABLE: new_words(f, {1: self.steps}, ENTRY_WORDS),
             TileWords.ENTRIES: int_(1),
             TileWords.ROW: self.row,
             TileWords.TILE_ROW: int_(self.tile_bytes),

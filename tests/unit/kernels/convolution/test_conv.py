@@ -142,6 +142,20 @@ def input_words(
     return words | {Conv.TAPS1 + i: t for i, t in enumerate(taps)}, [data, weights]
 
 
+def image_words(case: Case, data: Array, known: str) -> dict[int, int]:
+    """What a call is told of the image; zeros beside `lines` or `pixels` must not be read, and are NaN."""
+    if not known:
+        return {}
+    axes = (Conv.ABOVE, Conv.HEIGHT, Conv.LINE_STEP), (Conv.BEFORE, Conv.WIDTH, Conv.PIXEL_STEP)
+    words = {Conv.TAP_LINES: case.dilation[0], Conv.TAP_PIXELS: case.dilation[1]}
+    for names, size, step in zip(axes, case.size, case.stride, strict=True):
+        words |= dict(zip(names, (case.pad, size, step), strict=True))
+    if known in ("lines", "pixels"):
+        image = np.moveaxis(data, 3 if known == "pixels" else 2, 0)
+        image[: case.pad] = image[len(image) - case.pad :] = np.nan
+    return words | {Conv.ALONE: int(known == "lines")}
+
+
 def output_words(array: Array, layout: str, letter: str) -> dict[int, int]:
     """The strides of Y or of the residual, which may be larger than the result."""
     at = strides(array)
@@ -159,13 +173,21 @@ def new_output(case: Case, dtype: str, layout: str, fill: float) -> Array:
 
 
 def check(
-    rng: np.random.Generator, case: Case, target: Target, dtype: str, layouts: str, end: str, threads: int
+    rng: np.random.Generator,
+    case: Case,
+    target: Target,
+    dtype: str,
+    layouts: str,
+    end: str,
+    threads: int,
+    known: str = "",
 ) -> None:
     in_layout, out_layout = layouts.split()
     per = case.channels // case.group
     x = rng.standard_normal((case.images, case.channels, *case.size)).astype(dtype)
     w = rng.standard_normal((case.outputs, per, *case.kernel)).astype(dtype)
     words, alive = input_words(case, x, w, target, in_layout)
+    words |= image_words(case, alive[0], known)
     y = guarded(new_output(case, dtype, out_layout, np.nan))
     lines, pixels = case.extent
     words |= {Conv.Y: y.ctypes.data, Conv.BATCH: case.images, Conv.GROUPS: case.group, Conv.LINES: lines}
@@ -265,6 +287,40 @@ def test_groups_may_begin_at_whole_blocks(target: Target, per: int, rng: np.rand
 def test_every_line_length(target: Target, layouts: str, rng: np.random.Generator) -> None:
     for width in range(1, 32):
         check(rng, Case(5, 20, (3, width), pad=1), target, "float32", layouts, "finish", threads=1)
+
+
+FAR = (
+    Case(20, 40, (5, 6), pad=1),
+    Case(300, 40, (4, 5), kernel=(5, 5), pad=4, dilation=(2, 2)),
+    Case(24, 33, (9, 30), pad=12, dilation=(12, 12), images=2),
+    Case(40, 16, (7, 19), kernel=(2, 3), stride=(2, 3), dilation=(3, 4), pad=5),
+    Case(64, 96, (6, 31), group=2, dilation=(5, 4), pad=6),
+    Case(5, 20, (3, 16), kernel=(1, 2), pad=9),
+    Case(17, 20, (1, 1), kernel=(7, 7), pad=3),
+)
+"""Windows with taps, or all taps, beside the image."""
+
+
+@TARGETS
+@DTYPES
+@pytest.mark.parametrize("known", ["image", "lines"])
+@pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
+def test_taps_that_miss_the_image_are_left_out(
+    target: Target, dtype: str, known: str, end: str, rng: np.random.Generator
+) -> None:
+    for case in FAR:
+        for threads in (1, 3):
+            check(rng, case, target, dtype, "blocked blocked", end, threads, known)
+
+
+@TARGETS
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 14, 20])
+def test_pixels_beside_the_image_are_not_read_for_its_middle(
+    target: Target, width: int, rng: np.random.Generator
+) -> None:
+    case = Case(40, 48, (6, width), dilation=(20, 20), pad=20)
+    for known in ("lines", "pixels"):
+        check(rng, case, target, "float32", "blocked blocked", "finish", 2, known)
 
 
 @TARGETS

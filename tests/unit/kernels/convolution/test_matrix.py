@@ -24,7 +24,7 @@ def test_taps_lie_side_by_side(blocks: int, last: int, rng: np.random.Generator)
     x = guarded(rng.integers(0, 256, (blocks, wide, 16)).astype(np.uint8))
     entries = [(b, tap) for b in range(blocks) for tap in (0, 2)]
     steps = [last if b == blocks - 1 else 4 for b, _ in entries]
-    table = np.array([[b * wide * 16 + tap * 16, n] for (b, tap), n in zip(entries, steps, strict=True)])
+    table = np.array([[b * wide * 16 + tap * 16, n, 0] for (b, tap), n in zip(entries, steps, strict=True)])
     pitch = 4 * sum(steps) + 128
     to = guarded(np.full((pixels, pitch), 7, np.uint8))
     whole = sum(n == 4 for n in steps)

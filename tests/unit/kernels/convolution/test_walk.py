@@ -9,9 +9,10 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base.policy import Goal
+from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.llvm.vec import Function, Module, V
+from sardonyx.llvm.vec import Function, Module, V, int_
 from tests.unit.llvm.written import run
 
 TARGET = targets.detect()
@@ -19,11 +20,11 @@ SHAPE = TileShape.of(Goal(TARGET), "f32")
 MOST = SHAPE.max_rows
 
 
-def cut(lines: int, pixels: int) -> tuple[int, ...]:
+def cut(lines: int, pixels: int, alone: int = 0) -> tuple[int, ...]:
     """Lines a tile, tiles a line, pixels of the largest, and tiles of an image."""
 
     def write(f: Function, a: V, b: V) -> list[V]:
-        tiles = Tiles.of(f, SHAPE, a, b)
+        tiles = Tiles.of(f, SHAPE, {Conv.LINES: a, Conv.PIXELS: b, Conv.ALONE: int_(alone)})
         return [tiles.lines, tiles.pixels.parts, tiles.pixels.largest(f), tiles.count]
 
     return tuple(int(v[0]) for v in run(write, np.array([lines]), np.array([pixels])))
@@ -37,6 +38,11 @@ def test_tiles(lines: int, pixels: int) -> None:
     assert per_tile * largest <= MOST
     assert parts == -(-pixels // MOST), "no more tiles than are needed"
     assert count == -(-lines // per_tile) * parts
+
+
+@pytest.mark.parametrize("pixels", [1, MOST // 2, MOST])
+def test_lines_that_are_to_be_alone_share_no_tile(pixels: int) -> None:
+    assert cut(5, pixels, alone=1) == (1, 1, pixels, 5)
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])

@@ -35,7 +35,7 @@ def test_lanes_of_columns_are_added(columns: int, rows: int, mode: Mode) -> None
     for entry, part in enumerate(a):
         padded[:, entry, : part.shape[1]] = part
     held = guarded(padded.ravel()[: padded.size - max(STEPS) + STEPS[-1]])
-    table = np.array([(entry * max(STEPS) * 4, steps) for entry, steps in enumerate(STEPS)])
+    table = np.array([(entry * max(STEPS) * 4, steps, 0) for entry, steps in enumerate(STEPS)])
     sums = np.zeros((rows, shape.lanes), np.float32)
     sums[:, :columns] = whole @ b
     before = np.full((rows, shape.lanes), 7, np.float32)

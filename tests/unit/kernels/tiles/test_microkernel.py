@@ -55,7 +55,7 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
         np.arange(rows * columns, dtype=real).reshape(rows, columns),
     )
     tile = guarded(before)
-    table = np.array([(e * rows * PITCH * size, s) for e, s in enumerate(STEPS)])
+    table = np.array([(e * rows * PITCH * size, s, 0) for e, s in enumerate(STEPS)])
     descriptor = np.zeros(len(TileWords), np.int64)
     words = {
         TileWords.TABLE: table.ctypes.data,
@@ -105,7 +105,7 @@ def test_one_tile_makes_a_difference_of_weights_for_others(rows: int) -> None:
     steps = PITCH - 1
     b, other = (guarded(rng.integers(-4, 5, (steps, columns)).astype(np.float32), align=64) for _ in range(2))
     kept, tile = guarded(np.zeros_like(b), align=64), guarded(np.zeros((rows, columns), np.float32))
-    table, descriptor = np.array([0, steps]), np.zeros(len(TileWords), np.int64)
+    table, descriptor = np.array([0, steps, 0]), np.zeros(len(TileWords), np.int64)
     words = {
         TileWords.TABLE: table.ctypes.data,
         TileWords.ENTRIES: 1,
