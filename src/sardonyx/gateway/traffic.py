@@ -84,21 +84,26 @@ class TrafficObserver:
         taken = self._tally.take()
         if taken:
             self._observed.add(self._name, taken)
-        found: dict[str, list[Difference]] = {}
-        while self._pairs:
-            served, shadow = self._pairs.popleft()
-            detail = _compared(served, shadow)
-            if detail:
-                one = Difference(
-                    deployment=served.route.target.deployment,
-                    shadow=shadow.route.target.deployment,
-                    request=served.request.id,
-                    at=datetime.fromtimestamp(served.finished_s, UTC),
-                    detail=detail,
-                )
-                found.setdefault(served.request.model, []).append(one)
-        for endpoint, differences in found.items():
-            self._differences.add(endpoint, differences[-_WRITTEN:])
+        for endpoint, differences in self._differing().items():
+            self._differences.add(endpoint, differences)
+
+    def _differing(self) -> dict[str, list[Difference]]:
+        """The newest differences of each endpoint, oldest first, among the answers that are there by now."""
+        pairs = [self._pairs.popleft() for _ in range(len(self._pairs))]
+        found: dict[str, deque[Difference]] = {}
+        for served, shadow in reversed(pairs):
+            newest = found.get(served.request.model, ())
+            if len(newest) == _WRITTEN or not (detail := _compared(served, shadow)):
+                continue
+            one = Difference(
+                deployment=served.route.target.deployment,
+                shadow=shadow.route.target.deployment,
+                request=served.request.id,
+                at=datetime.fromtimestamp(served.finished_s, UTC),
+                detail=detail,
+            )
+            found.setdefault(served.request.model, deque()).appendleft(one)
+        return {endpoint: list(newest) for endpoint, newest in found.items()}
 
     def _pair(self, shadow: Record) -> None:
         entry = self._served.get(id(shadow.request))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,6 +78,36 @@ def test_each_of_several_shadows_is_compared(seen: Seen) -> None:
     grey, green = seen.pairs()
     assert (green.shadow, grey.shadow) == ("green", "grey")
     assert grey.detail == {"shadow": {"error": "refused"}}
+
+
+def test_the_newest_differences_are_kept_in_their_order(seen: Seen) -> None:
+    for number in range(300):
+        one = served(1.0, finished_s=number)
+        seen.observer.observe(one)
+        seen.observer.observe(shadow(one, 2.0 if number % 2 else 1.0))
+    newest = [found.at.timestamp() for found in seen.pairs()]
+    assert newest == list(range(299, 99, -2))
+
+
+def test_a_round_ends_while_answers_keep_coming(seen: Seen) -> None:
+    """Whatever else the round does, such as moving canaries, comes after it."""
+    one, over = served(1.0), threading.Event()
+    other = shadow(one, 2.0)
+
+    def answer() -> None:
+        while not over.is_set():
+            seen.observer._pairs.append((one, other))
+
+    answering, late = threading.Thread(target=answer), threading.Timer(10, over.set)
+    for thread in (answering, late):
+        thread.start()
+    began = time.monotonic()
+    found = seen.pairs()
+    took_s = time.monotonic() - began
+    over.set()
+    late.cancel()
+    answering.join()
+    assert took_s < 9 and len(found) <= 100
 
 
 def test_a_shadow_of_an_unknown_request_is_nothing(seen: Seen) -> None:
