@@ -127,9 +127,9 @@ def test_files_convert(suffix: str, tmp_path: Path) -> None:
 def test_what_cannot_be_converted_is_named() -> None:
     with pytest.raises(ConvertError, match="was not fitted"):
         from_sklearn(Ridge())
-    square = make_pipeline(FunctionTransformer(np.square), Ridge()).fit(MATRIX, CLASSES)
+    root = make_pipeline(FunctionTransformer(np.cbrt), Ridge()).fit(MATRIX, CLASSES)
     with pytest.raises(ConvertError, match="FunctionTransformer"):
-        from_sklearn(square)
+        from_sklearn(root)
     with pytest.raises(ConvertError, match="scikit-learn .* cannot run: .*Solve"):
         convert(GaussianProcessClassifier().fit(MATRIX[:9], MATRIX[:9, 0] > MATRIX[0, 0]), sample=MATRIX[:9])
     with pytest.raises(ConvertError, match="not of a framework known here"):

@@ -18,11 +18,14 @@ from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import (
     lightgbm,
     sklearn_boosting,
+    sklearn_calibration,
     sklearn_categories,
     sklearn_encoders,
+    sklearn_functions,
     sklearn_imputers,
     sklearn_margins,
     sklearn_pandas,
+    sklearn_splines,
     sklearn_trees,
     sklearn_voting,
     xgboost,
@@ -149,10 +152,13 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
         warnings.catch_warnings(),
         _whole_numbers(),
         sklearn_boosting.registered(),
+        sklearn_calibration.registered(),
         sklearn_categories.registered(),
         sklearn_encoders.registered(),
+        sklearn_functions.registered(),
         sklearn_imputers.registered(),
         sklearn_margins.registered(),
+        sklearn_splines.registered(),
         sklearn_trees.registered(),
         sklearn_voting.registered(),
     ):
@@ -164,6 +170,8 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
                 options=options,
                 target_opset=opset,
             )
+        except ConvertError:
+            raise
         except Exception as error:
             raise ConvertError(_refusal(model, error)) from error
     _rename_inputs(proto.graph, list(feeds))
@@ -217,6 +225,9 @@ def _has_zipmap(model: Any) -> bool:
 def _refusal(model: Any, error: Exception) -> str:
     kind = type(error).__name__
     said = str(error).strip().splitlines()[0] if str(error).strip() else kind
+    for part in sklearn_pandas.parts_of(model):
+        if columns.is_text_reader(part) and (instead := _instead(part)):
+            return f"{type(part).__name__} has no ONNX form {instead}"
     if "MissingShapeCalculator" in kind or "MissingConverter" in kind:
         return (
             f"a part of this {type(model).__name__} has no ONNX form: {said} "
@@ -227,6 +238,15 @@ def _refusal(model: Any, error: Exception) -> str:
         f"skl2onnx cannot convert this {type(model).__name__} ({kind}: {said}); replace the part that it "
         "names, or move it in front of the model"
     )
+
+
+def _instead(reader: Any) -> str:
+    """What keeps a reader of texts from being written, and what to take in its place."""
+    if type(reader).__name__ == "HashingVectorizer":
+        return "since ONNX cannot hash words; fit a TfidfVectorizer or CountVectorizer, which keep theirs"
+    if reader.analyzer not in ("word", "char"):
+        return f"with analyzer={reader.analyzer!r}; 'word' and 'char' have one"
+    return ""
 
 
 def _type(feed: Array) -> Any:

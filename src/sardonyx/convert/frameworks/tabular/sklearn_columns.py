@@ -194,6 +194,17 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
     for at, limits in _thresholds(model, len(places)):
         facts[places[at]].values += limits
     _learn_numbers(model, places, facts)
+    _learn_missing(model, places, facts)
+
+
+def _learn_missing(model: Any, places: list[int], facts: list[_Facts]) -> None:
+    """What an imputer of texts has where one is missing."""
+    for at in places:
+        if hasattr(model, "statistics_") and facts[at].is_text:
+            is_text = isinstance(model.missing_values, str)
+            facts[at].values = [value for value in facts[at].values if isinstance(value, str)]
+            facts[at].values.append(model.missing_values if is_text else "")
+            facts[at].missing = facts[at].missing if is_text else model.missing_values
 
 
 def _learn_numbers(model: Any, places: list[int], facts: list[_Facts]) -> None:

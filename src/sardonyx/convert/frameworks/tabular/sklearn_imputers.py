@@ -1,4 +1,7 @@
-"""Imputers that tell what was missing (`add_indicator`): a converter for skl2onnx, which leaves that out."""
+"""Imputers that tell what was missing (`add_indicator`), or of texts: a converter for skl2onnx.
+
+Its own leaves out what is told, and knows no missing text. ONNX has the empty text for one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
+from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
 
@@ -23,8 +27,14 @@ def registered() -> contextlib.AbstractContextManager[None]:
 
 def _shapes(before: Any) -> Any:
     def shapes(operator: Any) -> None:
-        before(operator)
         model = operator.raw_operator
+        if _of_texts(operator):
+            from skl2onnx.common.data_types import StringTensorType
+
+            rows = operator.inputs[0].get_first_dimension()
+            operator.outputs[0].type = StringTensorType([rows, len(_kept(model))])
+            return
+        before(operator)
         if model.indicator_ is not None:
             width = len(_kept(model)) + len(model.indicator_.features_)
             operator.outputs[0].type.shape = [operator.inputs[0].get_first_dimension(), width]
@@ -33,16 +43,44 @@ def _shapes(before: Any) -> Any:
 
 
 def _kept(model: Any) -> np.ndarray[Any, Any]:
-    """The columns that held numbers when it was fitted; it drops others."""
-    return np.flatnonzero(~np.isnan(model.statistics_.astype(np.float64)))
+    """The columns that held anything when it was fitted; it drops others."""
+    return np.array([at for at, value in enumerate(model.statistics_) if value == value], np.int64)
+
+
+def _of_texts(operator: Any) -> bool:
+    from skl2onnx.common.data_types import StringTensorType
+
+    return all(isinstance(value.type, StringTensorType) for value in operator.inputs)
+
+
+def _fill(scope: Any, operator: Any, container: Any) -> None:
+    """Texts in place of those that are missing."""
+    model = operator.raw_operator
+    if model.indicator_ is not None:
+        raise ConvertError(
+            "a SimpleImputer of texts with add_indicator answers texts and numbers in one matrix, which ONNX "
+            "has no type for; leave add_indicator out, or encode the texts"
+        )
+    graph = GraphWriter()
+    names = {f"x{at}": value.full_name for at, value in enumerate(operator.inputs)}
+    given = graph.node("Concat", [*names], axis=1)
+    missing = model.missing_values if isinstance(model.missing_values, str) else ""
+    at = graph.node("Equal", [given, graph.node("Constant", [], value_strings=[missing])])
+    texts = [value if isinstance(value, str) else "" for value in model.statistics_]
+    filled = graph.node("Where", [at, graph.node("Constant", [], value_strings=texts), given])
+    graph.node("Gather", [filled, graph.unnamed(_kept(model))], "y", axis=1)
+    enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
 
 
 def _converter(before: Any) -> Any:
     def convert(scope: Any, operator: Any, container: Any) -> None:
-        from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+        from skl2onnx.common.data_types import DoubleTensorType
 
         model = operator.raw_operator
-        if model.indicator_ is None or isinstance(operator.inputs[0].type, StringTensorType):
+        if _of_texts(operator):
+            _fill(scope, operator, container)
+            return
+        if model.indicator_ is None:
             before(scope, operator, container)
             return
         is_double = isinstance(operator.outputs[0].type, DoubleTensorType)

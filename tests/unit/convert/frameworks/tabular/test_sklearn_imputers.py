@@ -11,9 +11,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sardonyx.convert import from_sklearn
+from sardonyx.convert import ConvertError, from_sklearn
 from sardonyx.convert.frameworks.tabular import sklearn_imputers
 
 ROWS = np.random.default_rng(0).normal(size=(40, 4)).round(2)
@@ -42,6 +42,25 @@ def test_other_numbers_may_stand_for_missing_ones() -> None:
     rows = np.where(np.isnan(ROWS), -1, ROWS)
     imputer = SimpleImputer(missing_values=-1, add_indicator=True, strategy="most_frequent").fit(rows)
     assert from_sklearn(imputer, sample=rows).parity.holds
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, "?"])
+@pytest.mark.parametrize("strategy", ["most_frequent", "constant"])
+def test_texts_are_filled(strategy: str, missing: Any) -> None:
+    rows = np.array([["a", "u"], ["b", "u"], [missing, "v"], ["a", missing]] * 9, object)
+    imputer = SimpleImputer(missing_values=missing, strategy=strategy, fill_value="u")
+    chain = make_pipeline(imputer, OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    for model in (imputer, chain):
+        model.fit(rows, GOAL[:36])
+        assert from_sklearn(model).parity.holds
+        assert from_sklearn(model, sample=rows).parity.holds
+
+
+def test_texts_beside_what_was_missing_are_refused() -> None:
+    rows = np.array([["a"], ["b"], [np.nan]] * 9, object)
+    imputer = SimpleImputer(strategy="most_frequent", add_indicator=True).fit(rows)
+    with pytest.raises(ConvertError, match="texts and numbers in one matrix, .* leave add_indicator out"):
+        from_sklearn(imputer, sample=rows)
 
 
 def test_skl2onnx_is_as_it_was_afterwards() -> None:

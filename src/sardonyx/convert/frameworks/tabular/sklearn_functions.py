@@ -1,0 +1,133 @@
+"""Functions of numpy and scipy as transformers: a converter for skl2onnx, whose own knows the identity alone.
+
+Functions are computed in float64, where a formula may stand for one that is exact near 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.framework import ConvertError
+from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
+from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
+
+Formula = Callable[[GraphWriter, str], str]
+
+
+def _plain(kind: str) -> Formula:
+    return lambda graph, x: graph.node(kind, [x])
+
+
+def _with(kind: str, number: float) -> Formula:
+    """An operator of x and a number."""
+    return lambda graph, x: graph.node(kind, [x, graph.unnamed(np.float64(number))])
+
+
+def _then(*formulas: Formula) -> Formula:
+    def write(graph: GraphWriter, x: str) -> str:
+        for formula in formulas:
+            x = formula(graph, x)
+        return x
+
+    return write
+
+
+def _square(graph: GraphWriter, x: str) -> str:
+    return graph.node("Mul", [x, x])
+
+
+FORMULAS: Mapping[str, Formula] = {
+    "absolute": _plain("Abs"),
+    "arcsinh": _plain("Asinh"),
+    "arctan": _plain("Atan"),
+    "ceil": _plain("Ceil"),
+    "cos": _plain("Cos"),
+    "exp": _plain("Exp"),
+    "expit": _plain("Sigmoid"),
+    "expm1": _then(_plain("Exp"), _with("Sub", 1)),
+    "fabs": _plain("Abs"),
+    "floor": _plain("Floor"),
+    "log": _plain("Log"),
+    "log10": _then(_plain("Log"), _with("Div", math.log(10))),
+    "log1p": _then(_with("Add", 1), _plain("Log")),
+    "log2": _then(_plain("Log"), _with("Div", math.log(2))),
+    "negative": _plain("Neg"),
+    "reciprocal": _plain("Reciprocal"),
+    "rint": _plain("Round"),
+    "sign": _plain("Sign"),
+    "sin": _plain("Sin"),
+    "sqrt": _plain("Sqrt"),
+    "square": _square,
+    "tan": _plain("Tan"),
+    "tanh": _plain("Tanh"),
+}
+
+
+def registered() -> contextlib.AbstractContextManager[None]:
+    """While this lasts, skl2onnx converts transformers of these functions."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    before = original(FunctionTransformer)
+    return written({FunctionTransformer: Writer(_shapes(before.shapes), _converter(before.convert))})
+
+
+def _formula(model: Any) -> Formula:
+    name = getattr(model.func, "__name__", type(model.func).__name__)
+    formula = FORMULAS.get(name) if isinstance(model.func, np.ufunc) else None
+    if formula is None or model.kw_args:
+        raise ConvertError(
+            f"the function {name!r} of a FunctionTransformer has no ONNX form; these of numpy have one: "
+            f"{', '.join(FORMULAS)} (expit is scipy's). Call others before the model instead"
+        )
+    return formula
+
+
+def _shapes(before: Any) -> Any:
+    def shapes(operator: Any) -> None:
+        if operator.raw_operator.func is None:
+            before(operator)
+            return
+        _formula(operator.raw_operator)
+        numbers(operator, sum(value.type.shape[1] for value in operator.inputs))
+
+    return shapes
+
+
+def _converter(before: Any) -> Any:
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        if operator.raw_operator.func is None:
+            before(scope, operator, container)
+            return
+        graph = GraphWriter()
+        given, names = whole(graph, operator, TensorProto.DOUBLE)
+        answer = _formula(operator.raw_operator)(graph, given)
+        finish(graph, answer, names, operator, scope, container)
+
+    return convert
+
+
+def numbers(operator: Any, width: int) -> None:
+    """Say that an operator answers floats, float64 if it is given any."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    is_wide = any(isinstance(value.type, DoubleTensorType) for value in operator.inputs)
+    kind = DoubleTensorType if is_wide else FloatTensorType
+    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), width])
+
+
+def finish(
+    graph: GraphWriter, answer: str, names: dict[str, str], operator: Any, scope: Any, container: Any
+) -> None:
+    """Enter the graph, whose answer becomes the operator's output in the type that it was said to have."""
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    is_wide = isinstance(operator.outputs[0].type, DoubleTensorType)
+    graph.node("Cast", [answer], "y", to=TensorProto.DOUBLE if is_wide else TensorProto.FLOAT)
+    enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
