@@ -113,12 +113,19 @@ def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
+    from google.protobuf.runtime_version import VersionError
+
     try:
         from sardonyx.gateway.run import serve
         from sardonyx.protocol.errors import ServeError
         from sardonyx.serve.server import loop_factory
     except ModuleNotFoundError as error:
         raise missing(error) from None
+    except VersionError as error:
+        raise UserError(
+            f"{error}\n`pip check` says which packages do not fit together; pip finds some that do if one "
+            "call names all: pip install 'sardonyx[serve]' PACKAGE ..."
+        ) from error
     settings = data_plane_options(options, _tls(options))
     work = serve(options.models, options.name, settings, _gateway_options(options), _announce)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,6 +109,25 @@ def test_serving_needs_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sardonyx.gateway.run", None)
     with pytest.raises(UserError, match=r"is missing; install it with: pip install 'sardonyx\[serve\]'"):
         serve.command(options())
+
+
+def test_packages_that_do_not_fit_together_are_told(tmp_path: Path) -> None:
+    """As when another package took protobuf back to a version before that of gRPC's health service."""
+    package = tmp_path / "grpc_health/v1"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "health_pb2.py").write_text(
+        "from google.protobuf.runtime_version import Domain, ValidateProtobufRuntimeVersion\n"
+        "ValidateProtobufRuntimeVersion(Domain.PUBLIC, 99, 1, 0, '', 'health.proto')\n"
+    )
+    command = [sys.executable, "-m", "sardonyx", "serve", "none.onnx", "--home", str(tmp_path / "home")]
+    search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "health.proto" in done.stderr and "`pip check` says" in done.stderr
 
 
 def test_what_cannot_be_served_ends_it(tmp_path: Path) -> None:
