@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from sardonyx.base.cells import MISSING
+from sardonyx.base.cells import MISSING, distinct
 from sardonyx.base.dataclass import asdict
 from sardonyx.base.digits import LARGEST, lost_digits
 from sardonyx.base.files import no_file
@@ -51,11 +51,17 @@ class Column:
 def read(source: Any, query: str | None = None) -> pandas.DataFrame:
     """A data frame of a .csv, .parquet or DuckDB file, with all cells of a CSV as texts.
 
-    `query` is asked of a DuckDB file, or of any file under the name `data`.
+    `query` is asked of a DuckDB file, or of any file under the name `data`. Columns have texts as names,
+    no two the same.
     """
-    if isinstance(source, pandas.DataFrame):
-        return source.copy()
-    path = Path(source)
+    frame = source.copy() if isinstance(source, pandas.DataFrame) else _of_file(Path(source), query)
+    names = distinct([str(name) for name in frame])
+    if names != list(frame):
+        frame.columns = pandas.Index(names)
+    return frame
+
+
+def _of_file(path: Path, query: str | None) -> pandas.DataFrame:
     if not path.is_file():
         raise TrainError(no_file(path))
     try:
@@ -118,15 +124,21 @@ def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequen
 
 def _described(name: str, values: pandas.Series) -> Column:
     present = values[~absent(values)]
-    distinct, missing = int(present.nunique()), int(len(values) - len(present))
+    try:
+        count, missing = int(present.nunique()), int(len(values) - len(present))
+    except TypeError:
+        kind = type(present.iloc[0]).__name__
+        return Column(
+            name, "ignored", 0, int(len(values) - len(present)), f"holds more than one thing, as {kind}"
+        )
 
     def row(kind: str, why: str = "") -> Column:
-        return Column(name, kind, distinct, missing, why)
+        return Column(name, kind, count, missing, why)
 
-    if distinct == 1 and missing:
+    if count == 1 and missing:
         return row("category", "has one value or none")
-    if distinct <= 1:
-        return row("ignored", "has one value only" if distinct else "is empty")
+    if count <= 1:
+        return row("ignored", "has one value only" if count else "is empty")
     if pandas.api.types.is_bool_dtype(present):
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
@@ -136,7 +148,7 @@ def _described(name: str, values: pandas.Series) -> Column:
         day = moments(present.head(1)).iloc[0]
         return row("date", f"read as {day:%Y-%m-%d} and so on; {_why_of_date(present)}")
     if numbers is not None:
-        is_running = distinct == len(present) and bool((np.diff(numbers) == 1).all())
+        is_running = count == len(present) and bool((np.diff(numbers) == 1).all())
         if is_running and len(present) > 2:
             return row("ignored", "counts the rows")
         return row("number", _why_of_number(numbers))
@@ -145,11 +157,11 @@ def _described(name: str, values: pandas.Series) -> Column:
     if are_dates(sample):
         return row("date", _why_of_date(present))
     words = float(sample.str.split().str.len().mean())
-    if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
+    if words >= WORDS_OF_A_TEXT and count > MOST_CATEGORIES:
         return row("text")
-    if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
+    if count > 0.9 * len(present) and count > MOST_CATEGORIES:
         return row("ignored", f"has another value in nearly every row{_clock(sample) or _signs(sample)}")
-    return row("category", _why_of_category(distinct, sample))
+    return row("category", _why_of_category(count, sample))
 
 
 def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
@@ -219,7 +231,7 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
             made[column.name] = _floats(column.name, values)
             kinds.append(column)
         elif column.kind in ("category", "text"):
-            made[column.name] = values.where(~absent(values), "").astype(str).astype(object)
+            made[column.name] = values.astype(object).where(~absent(values), "").astype(str).astype(object)
             kinds.append(column)
         elif column.kind == "date":
             for name, part in _parts(column.name, values):

@@ -63,3 +63,20 @@ def test_queries_without_rows(query: str, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"--query .* gives no rows; SELECT some"):
         read(tmp_path / "t.csv", query)
     assert read(tmp_path / "t.csv", "select a from data")["a"].tolist() == [1]
+
+
+def test_names_of_columns_are_texts_and_their_own() -> None:
+    frame = read(pandas.DataFrame(np.ones((3, 3)), columns=[0, "a", "a"]))
+    assert list(frame) == ["0", "a", "a.1"]
+
+
+def test_cells_that_hold_several_things_are_left_out() -> None:
+    (column,) = described(pandas.DataFrame({"a": [[1, 2], [3]]}), {}, [])
+    assert (column.kind, column.why) == ("ignored", "holds more than one thing, as list")
+
+
+@pytest.mark.parametrize("kind", ["Int64", "boolean", "string"])
+def test_columns_of_pandas_that_may_be_missing(kind: str) -> None:
+    frame = pandas.DataFrame({"a": pandas.array([1, None, 0] * 20).astype(kind)})
+    inputs, _ = prepared(frame, described(frame, {"a": "category"}, []))
+    assert inputs["a"][1] == "" and inputs["a"].nunique() == 3

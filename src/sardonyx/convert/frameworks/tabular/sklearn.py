@@ -56,6 +56,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         check_is_fitted(model)
     except NotFittedError as error:
         raise ConvertError(f"{type(model).__name__} was not fitted yet; fit it first") from error
+    while hasattr(model, "best_estimator_"):  # of a search, which answers what that does
+        model = model.best_estimator_
     lone = columns.alone(model)
     if sklearn_pandas.library(lone):
         own = lightgbm.export if sklearn_pandas.library(lone) == "lightgbm" else xgboost.export
@@ -82,6 +84,8 @@ def answers_of(model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
 
     last = columns.last_step(model)
+    if hasattr(last, "get_support"):
+        return ("transform",), ("features",)
     if is_classifier(last):
         if hasattr(last, "predict_proba"):
             return ("predict", "predict_proba"), ("label", "probabilities")

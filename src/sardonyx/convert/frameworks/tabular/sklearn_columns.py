@@ -63,9 +63,7 @@ def last_step(model: Any) -> Any:
         steps = getattr(model, "steps", None)
         if steps:
             model = steps[-1][1]
-        elif type(model).__name__ in ("GridSearchCV", "RandomizedSearchCV") and hasattr(
-            model, "best_estimator_"
-        ):
+        elif hasattr(model, "best_estimator_"):
             model = model.best_estimator_
         else:
             return model
@@ -252,7 +250,7 @@ def _thresholds(model: Any, count: int) -> Iterator[tuple[int, list[float]]]:
 
 
 def _trees(model: Any) -> Iterator[Any]:
-    if hasattr(model, "tree_"):
+    if hasattr(getattr(model, "tree_", None), "children_left"):
         yield model.tree_
     parts = getattr(model, "estimators_", None)
     for part in np.ravel(np.asarray(parts, object)) if parts is not None else ():

@@ -16,8 +16,9 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -146,6 +147,23 @@ def test_readers_of_texts_that_cannot_be_written_are_told_what_can(reader: Any, 
     model = make_pipeline(reader, Ridge()).fit(["a word", "two words"], [0, 1])
     with pytest.raises(ConvertError, match=said):
         from_sklearn(model)
+
+
+SEARCHES = [
+    RandomizedSearchCV(Ridge(), {"alpha": [0.5, 2.0]}, n_iter=2),
+    GridSearchCV(RFE(Ridge()), {"step": [1]}),
+]
+
+
+@pytest.mark.parametrize("model", [*SEARCHES, RFE(LogisticRegression())])
+def test_searches_and_selections(model: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 4))
+    assert from_sklearn(model.fit(rows, rows[:, 0] > 0), sample=rows).parity.holds
+
+
+def test_densities_are_refused_in_words() -> None:
+    with pytest.raises(ConvertError, match="a part of this KernelDensity has no ONNX form"):
+        from_sklearn(KernelDensity().fit(ROWS))
 
 
 def test_labels_of_different_numbers_of_classes_are_refused_in_words() -> None:
