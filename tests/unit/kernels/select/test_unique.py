@@ -60,6 +60,42 @@ def test_special_numbers(target: Target, dtype: Any, ordered: int) -> None:
     check(x, target, None, ordered)
 
 
+@TARGETS
+@pytest.mark.parametrize("ordered", [0, 1])
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.int32, np.int64, np.uint64, np.float32, np.float64, ml_dtypes.bfloat16]
+)
+def test_many_elements(target: Target, dtype: Any, ordered: int) -> None:
+    rng = np.random.default_rng(3)
+    bits = rng.integers(0, 256, 1500 * np.dtype(dtype).itemsize, np.uint8)
+    x = rng.permutation(np.tile(bits.view(dtype), 2))
+    if dtype in REALS:
+        x[np.isnan(x)] = np.nan
+    check(x, target, None, ordered)
+    check(rng.integers(0, 5, 300).astype(dtype), target, None, ordered)
+
+
+@TARGETS
+@pytest.mark.parametrize("ordered", [0, 1])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((200, 2), 0), ((200, 4), 0), ((200, 5), 0), ((3, 100, 4), 1), ((100, 0), 0), ((100, 64), 0)],
+)
+@pytest.mark.parametrize("high", [2, 100])
+def test_many_slices(target: Target, ordered: int, shape: tuple[int, ...], axis: int, high: int) -> None:
+    x = np.random.default_rng(4).integers(-high, high, shape)
+    check(x, target, axis, ordered)
+    check(np.concatenate([x, x[:, ::-1]], axis), target, axis, ordered)
+
+
+@TARGETS
+def test_slices_that_differ_late(target: Target) -> None:
+    x = np.zeros((120, 9), np.float32)
+    x[:, 8] = np.random.default_rng(5).integers(-20, 20, 120)
+    x[::3, 2], x[1::7, 0] = np.inf, -0.0
+    check(x, target, 0, 1)
+
+
 def test_work_grows_with_the_elements() -> None:
     works = [
         sum(c.work for c in calls_of(unique_calls, lambda v: unique(v), [np.zeros(n, np.float32)]))
