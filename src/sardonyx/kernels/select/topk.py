@@ -1,8 +1,12 @@
-"""The k best elements along an axis, in order: a heap of the best so far, most others rejected by vectors."""
+"""The k best elements along an axis, in order: a heap of the best so far, most others rejected by vectors.
+
+A vector holds elements of a line where these lie side by side, else those of as many lines at one place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -16,12 +20,12 @@ from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
-from sardonyx.kernels.share import split
-from sardonyx.llvm.lanes import any_lane
-from sardonyx.llvm.types import size_of
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _BOUNDS = 1
+_ABREAST = 1024
 
 
 class Word(IntEnum):
@@ -62,13 +66,15 @@ def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     (x,), axis = root.args, root.attrs["axis"]
     selection = Selection(x.dtype, bool(root.attrs["largest"]))
     source = places[x.id]
+    k, inner = root.attrs["k"], dims.product(x.shape[axis + 1 :])
     words: dict[int, Argument] = {
         Word.X: Address.of(source),
         Word.OUTER: dims.product(x.shape[:axis]),
         Word.SIZE: x.shape[axis],
-        Word.INNER: dims.product(x.shape[axis + 1 :]),
-        Word.K: root.attrs["k"],
+        Word.INNER: inner,
+        Word.K: k,
     }
+    entries = dims.minimum(dims.minimum(target.lanes, inner) * k, dims.maximum(_ABREAST * target.lanes, k))
     for word, place in zip((Word.VALUES, Word.PLACES), group.results, strict=True):
         if place is not None:
             words[word] = Address.of(place)
@@ -79,9 +85,9 @@ def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         tuple(place.storage for place in group.results if place is not None),
         root.origins,
         work=x.size * 8,
-        scratch_bytes=root.attrs["k"] * size_of(selection.entry),
+        scratch_bytes=entries * size_of(selection.entry),
         kind="sort",
-        plan=f"the best {root.attrs['k']} of {x.shape[axis]}",
+        plan=f"the best {k} of {x.shape[axis]}",
     )
     yield call, {selection.symbol: lambda: topk_ir(selection, target)}
 
@@ -95,7 +101,7 @@ def topk_ir(selection: Selection, target: Target) -> str:
 
 
 class _Writer:
-    """Writes the kernel: lines shared by threads, the heap in scratch."""
+    """Writes the kernel: lines shared by threads, the heaps of those of a vector in scratch."""
 
     def __init__(self, module: Module, selection: Selection, target: Target, build: str, sink: str) -> None:
         self.f = Function(module, selection.symbol, [("args", "ptr"), ("ctx", "ptr")])
@@ -106,8 +112,10 @@ class _Writer:
             w: self.f.word(args, w, "ptr" if w in pointers else "i64") for w in Word if w is not Word.WORDS
         }
         self.access = Access(self.f, selection.dtype, target)
-        self.heap = self.f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.heaps = self.f.word(self.ctx, Context.SCRATCH, "ptr")
         self.entry, self.bits = selection.entry, key_bits(selection.dtype)
+        self.key = f"i{self.bits}"
+        self.worst = self.f.alloca(self.key, target.lanes)
 
     def write(self) -> None:
         """Add the function to its module."""
@@ -117,72 +125,117 @@ class _Writer:
             f.call("sdx_fail", "void", self.ctx, int_(_BOUNDS), word[Word.K], word[Word.SIZE])
         some = f.select(f.binary("or", bad, f.icmp("sle", word[Word.K], int_(0))), int_(0), word[Word.OUTER])
         tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
-        inner = word[Word.INNER]
-        with f.loop(*split(f, f.mul(some, inner), tid, threads)) as line:
-            outer, column = f.binary("udiv", line.index, inner), f.binary("urem", line.index, inner)
+        inner, k = word[Word.INNER], word[Word.K]
+        width = f.select(f.icmp("sle", k, int_(_ABREAST)), int_(self.target.lanes), int_(1))
+        runs = ceil_div(f, inner, width)
+        with f.loop(*split(f, f.mul(some, runs), tid, threads)) as loop:
+            outer, run = f.binary("udiv", loop.index, runs), f.binary("urem", loop.index, runs)
+            column = f.mul(run, width)
+            lines = f.smin(width, f.sub(inner, column))
             first = f.add(f.mul(outer, f.mul(word[Word.SIZE], inner)), column)
-            self.row = f.gep(word[Word.X], first, self.access.plain)
-            self._line()
-            self._write_line(f.add(f.mul(outer, f.mul(word[Word.K], inner)), column))
+            self.rows = f.gep(word[Word.X], first, self.access.plain)
+            with f.loop(int_(0), lines) as line:
+                self._begin(line.index)
+            side_by_side = f.icmp("eq", inner, int_(1))
+            with f.when(side_by_side):
+                self._along_line()
+            with f.when(f.binary("xor", side_by_side, int_(1, "i1"))):
+                self._across_lines(lines)
+            with f.loop(int_(0), lines) as line:
+                heap = self._heap(line.index)
+                sort_heap(f, self.sink, V("null", "ptr"), heap, k, self.entry)
+                to = f.add(f.add(f.mul(outer, f.mul(k, inner)), column), line.index)
+                self._write_line(line.index, to)
         f.ret()
         f.finish()
 
-    def _line(self) -> None:
-        """Fill the heap with the best of a line and sort it."""
-        f, k, size = self.f, self.word[Word.K], self.word[Word.SIZE]
-        with f.loop(int_(0), k) as place:
-            self._put(place.index, self._entry(place.index))
-        nothing = V("null", "ptr")
-        f.call(self.build, "void", nothing, self.heap, k)
-        side_by_side = f.icmp("eq", self.word[Word.INNER], int_(1))
-        step = f.select(side_by_side, int_(self.target.lanes), int_(1))
-        with f.loop(k, size, step) as block:
-            count = f.smin(f.sub(size, block.index), step)
-            worth = self._worth(block.index, count, side_by_side)
-            with f.loop(int_(0), f.select(worth, count, int_(0))) as lane:
-                entry = self._entry(f.add(block.index, lane.index))
-                with f.when(f.icmp("ugt", entry, f.load(self.heap, self.entry, size_of(self.entry)))):
-                    self._put(int_(0), entry)
-                    f.call(self.sink, "void", nothing, self.heap, int_(0), k)
-        sort_heap(f, self.sink, nothing, self.heap, k, self.entry)
+    def _heap(self, line: V) -> V:
+        """The heap of a line of the vector."""
+        return self.f.gep(self.heaps, self.f.mul(line, self.word[Word.K]), self.entry)
 
-    def _worth(self, first: V, count: V, side_by_side: V) -> V:
-        """Whether any of the elements side by side from `first` on may be among the best."""
+    def _begin(self, line: V) -> None:
+        """Make a heap of the first elements of a line."""
+        f, k, heap = self.f, self.word[Word.K], self._heap(line)
+        with f.loop(int_(0), k) as place:
+            self._put(heap, place.index, self._entry(line, place.index))
+        f.call(self.build, "void", V("null", "ptr"), heap, k)
+        self._note_worst(line)
+
+    def _note_worst(self, line: V) -> None:
+        """Keep the key of the worst entry of a heap where vectors read it."""
+        f = self.f
+        worst = f.load(self._heap(line), self.entry, size_of(self.entry))
+        key = f.convert("trunc", f.binary("lshr", worst, int_(self.bits, self.entry)), self.key)
+        f.store(key, f.gep(self.worst, line, self.key))
+
+    def _offer(self, line: V, place: V) -> None:
+        """Take an element for the worst of its heap if it is better."""
+        f, k, heap, entry = self.f, self.word[Word.K], self._heap(line), self._entry(line, place)
+        with f.when(f.icmp("ugt", entry, f.load(heap, self.entry, size_of(self.entry)))):
+            self._put(heap, int_(0), entry)
+            f.call(self.sink, "void", V("null", "ptr"), heap, int_(0), k)
+            self._note_worst(line)
+
+    def _along_line(self) -> None:
+        """Offer the elements of one line, a vector of neighbours at a time."""
+        f, lanes, size = self.f, self.target.lanes, self.word[Word.SIZE]
+        with f.loop(self.word[Word.K], size, lanes) as block:
+            mask = f.tail_mask(f.sub(size, block.index), lanes)
+            worst = f.splat(f.load(self.worst, self.key), lanes)
+            with self._better(block.index, mask, worst) as lane:
+                self._offer(int_(0), f.add(block.index, lane))
+
+    def _across_lines(self, lines: V) -> None:
+        """Offer the elements of all lines of a vector, one place at a time."""
         f, lanes = self.f, self.target.lanes
-        mask = f.tail_mask(f.select(side_by_side, count, int_(0)), lanes)
-        keys = self._key(self.access.load_lanes(self.row, first, mask))
-        worst = f.load(self.heap, self.entry, size_of(self.entry))
-        worst = f.convert("trunc", f.binary("lshr", worst, int_(self.bits, self.entry)), f"i{self.bits}")
-        better = f.binary("and", mask, f.icmp("ugt", keys, f.splat(worst, lanes)))
-        return f.binary("or", any_lane(f, better), f.icmp("ne", self.word[Word.INNER], int_(1)))
+        mask = f.tail_mask(lines, lanes)
+        with f.loop(self.word[Word.K], self.word[Word.SIZE]) as place:
+            at = f.mul(place.index, self.word[Word.INNER])
+            with self._better(at, mask, f.load(self.worst, vector_of(self.key, lanes))) as line:
+                self._offer(line, place.index)
+
+    @contextmanager
+    def _better(self, first: V, mask: V, worst: V) -> Iterator[V]:
+        """For each lane of a vector of elements that are above the worst: its number."""
+        f = self.f
+        keys = self._key(self.access.load_lanes(self.rows, first, mask))
+        better = f.binary("and", mask, f.icmp("ugt", keys, worst))
+        bits = f.convert("zext", f.bitcast(better, f"i{mask.lanes}"), "i64")
+        with f.repeat(lambda left: f.icmp("ne", left, int_(0)), [bits]) as loop:
+            (left,) = loop.carried
+            yield f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))
+            loop.next(f.binary("and", left, f.sub(left, int_(1))))
 
     def _key(self, value: V) -> V:
         key = key_of(self.f, value, self.selection.dtype)
         return key if self.selection.largest else self.f.binary("xor", key, int_(-1, key.type))
 
-    def _entry(self, place: V) -> V:
+    def _load(self, line: V, place: V) -> V:
+        f = self.f
+        return self.access.load(self.rows, f.add(f.mul(place, self.word[Word.INNER]), line))
+
+    def _entry(self, line: V, place: V) -> V:
         f, entry = self.f, self.entry
-        key = self._key(self.access.load(self.row, f.mul(place, self.word[Word.INNER])))
+        key = self._key(self._load(line, place))
         high = f.binary("shl", f.convert("zext", key, entry), int_(self.bits, entry))
         low = f.binary("xor", place, int_(-1))
         low = f.convert("trunc", low, "i32") if self.bits == 32 else low
         return f.binary("or", high, f.convert("zext", low, entry))
 
-    def _put(self, number: V, entry: V) -> None:
-        self.f.store(entry, self.f.gep(self.heap, number, self.entry), size_of(self.entry))
+    def _put(self, heap: V, number: V, entry: V) -> None:
+        self.f.store(entry, self.f.gep(heap, number, self.entry), size_of(self.entry))
 
-    def _write_line(self, first: V) -> None:
-        """Write the values and places of the sorted heap."""
-        f, word = self.f, self.word
+    def _write_line(self, line: V, first: V) -> None:
+        """Write the values and places of the sorted heap of a line."""
+        f, word, heap = self.f, self.word, self._heap(line)
         values, places = word[Word.VALUES], word[Word.PLACES]
         wants_values, wants_places = (f.icmp("ne", p, V("null", "ptr")) for p in (values, places))
         with f.loop(int_(0), word[Word.K]) as best:
-            entry = f.load(f.gep(self.heap, best.index, self.entry), self.entry, size_of(self.entry))
-            low = f.convert("trunc", f.binary("xor", entry, int_(-1, self.entry)), f"i{self.bits}")
+            entry = f.load(f.gep(heap, best.index, self.entry), self.entry, size_of(self.entry))
+            low = f.convert("trunc", f.binary("xor", entry, int_(-1, self.entry)), self.key)
             place = f.convert("zext", low, "i64")
             to = f.add(first, f.mul(best.index, word[Word.INNER]))
             with f.when(wants_values):
-                value = self.access.load(self.row, f.mul(place, word[Word.INNER]))
-                self.access.store(value, values, to)
+                self.access.store(self._load(line, place), values, to)
             with f.when(wants_places):
                 f.store(place, f.gep(places, to, "i64"))

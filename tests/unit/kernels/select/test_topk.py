@@ -79,6 +79,25 @@ def test_long_lines(target: Target) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("inner", [2, 15, 16, 17, 40])
+@pytest.mark.parametrize("largest", [False, True])
+def test_lines_across(target: Target, dtype: Any, inner: int, largest: bool) -> None:
+    rng = np.random.default_rng(inner)
+    x = rng.integers(-90, 90, (2, 130, inner)).astype(dtype)
+    for k in (1, 5, 130):
+        check(x, target, k, 1, largest, (1, 2))
+
+
+@TARGETS
+def test_many_of_lines_across(target: Target) -> None:
+    x = np.random.default_rng(4).standard_normal((1400, 3)).astype(np.float32)
+    x[7, 1], x[1300, 2] = np.nan, -np.inf
+    for k in (1024, 1025, 1400):
+        check(x, target, k, 0, True, (1, 2))
+
+
+@TARGETS
 def test_sizes_known_at_run_time(target: Target) -> None:
     n = dims.symbol("n")
 
@@ -104,4 +123,14 @@ def test_the_heap_lies_in_scratch() -> None:
         (call,) = calls_of(topk_calls, build, [np.zeros((2, 9), dtype)])
         assert call.scratch_bytes == 3 * bytes_, "an entry is a key and a place"
         assert call.plan == "the best 3 of 9"
+    for k, inner, lines in ((3, 2, 2), (3, 99, 16), (5000, 99, 16384 / 5000), (20_000, 9, 1)):
+        shape = (k, inner)
+        (call,) = calls_of(
+            topk_calls,
+            lambda v, k=k, shape=shape: many(
+                "topk", (v,), {"k": k, "axis": 0, "largest": True}, [(v.dtype, shape), (dt.I64, shape)]
+            ),
+            [np.zeros(shape, np.float32)],
+        )
+        assert call.scratch_bytes == k * 8 * lines
     assert Selection(dt.F32, True).symbol != Selection(dt.F32, False).symbol
