@@ -39,7 +39,14 @@ def copied(code: bytes | memoryview) -> Executable:
     """
     if sys.platform == "win32":
         return _Pages(bytes(code))
-    # No memory is writable and executable at once: the code goes through a nameless file.
+    try:
+        return _nameless_file(code)
+    except OSError:
+        return _Turned(code)
+
+
+def _nameless_file(code: bytes | memoryview) -> Executable:
+    """A file without a name that is mapped: no memory is writable and executable, at once or in turn."""
     if sys.platform.startswith("linux"):
         handle = os.memfd_create("sardonyx", os.MFD_CLOEXEC)
     else:
@@ -51,6 +58,20 @@ def copied(code: bytes | memoryview) -> Executable:
         file.write(code)
         file.flush()
         return Mapped(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC))
+
+
+class _Turned(Mapped):
+    """Memory that is made executable after writing, where files are limited in size or cannot be executed."""
+
+    def __init__(self, code: bytes | memoryview) -> None:
+        memory = mmap.mmap(-1, len(code), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory[:] = bytes(code)
+        super().__init__(memory)
+        protect = ctypes.CDLL(None, use_errno=True).mprotect
+        protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        if protect(self.address, len(code), mmap.PROT_READ | mmap.PROT_EXEC):
+            why = os.strerror(ctypes.get_errno())
+            raise CompileError(f"the system does not allow machine code to be executed: {why}")
 
 
 class _Pages:

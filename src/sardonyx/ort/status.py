@@ -85,7 +85,7 @@ _OF_THE_API = tuple(cls for cls, _, _ in api.STATUS)
 
 
 def _known(error: Exception) -> SardonyxError:
-    """An error of the engine as it is; memory that is short, or a fault of ours, as one."""
+    """An error of the engine as it is; short memory, a raised warning, or a fault of ours, as one."""
     if isinstance(error, SardonyxError):
         return error
     if isinstance(error, MemoryError):
@@ -93,6 +93,8 @@ def _known(error: Exception) -> SardonyxError:
         return RunError(f"there is not enough memory: {what}", kind="memory")
     if isinstance(error, RecursionError):
         return ShapeError(TOO_DEEP)
+    if isinstance(error, Warning):
+        return SardonyxError(f"{error} (Python was told to raise {type(error).__name__} as an error)")
     return CompileError(
         f"this is a fault of the engine, please report it with the model: {type(error).__name__}: {error}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -73,3 +74,13 @@ def test_faults_of_ours_and_short_memory_are_told_apart() -> None:
     assert "sizes are computed from each other in too many steps" in str(run_status(RecursionError("deep")))
     own = api.status(api.InvalidArgument, "x")
     assert run_status(own) is own
+
+
+@pytest.mark.parametrize("status_of", [lambda e: load_status(e, None), run_status])
+def test_a_warning_that_is_raised_is_no_fault_of_the_engine(
+    status_of: Callable[[Exception], Exception],
+) -> None:
+    error = status_of(RuntimeWarning("nothing will be cached in /x; set SARDONYX_CACHE"))
+    assert isinstance(error, api.Fail)
+    assert "nothing will be cached in /x; set SARDONYX_CACHE (Python was told" in str(error)
+    assert "fault" not in str(error)
