@@ -12,7 +12,7 @@ from sardonyx.convert.framework import Array
 
 def answers(model: Any, rows: Any, *, is_classifier: bool) -> list[Array]:
     """Labels and probabilities of a classifier, else values; of an estimator or of a bare booster."""
-    if hasattr(model, "predict_proba"):
+    if is_classifier and hasattr(model, "predict_proba"):
         return [np.asarray(model.predict(rows)), np.asarray(model.predict_proba(rows))]
     values = np.asarray(model.predict(rows))
     if not is_classifier:

@@ -70,13 +70,11 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         notes.append(
             "columns of categories are numbers: their places; LightGBM does not keep which these are"
         )
-    if trees.has_linear_leaves(dumped):
-        notes.append("leaves are linear: rows with missing values are answered with NaN")
     return Exported(
         path,
         cases,
         drawn,
-        labels=classes_of(model),
+        labels=classes_of(model) if _is_classifier(model, dumped) else (),
         columns=tuple(table.names),
         categories=texts_of(known),
         notes=tuple(notes),
@@ -111,6 +109,8 @@ def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
 
 def _is_classifier(model: Any, dumped: dict[str, Any]) -> bool:
     objective = str(dumped.get("objective", "")).split(" ")[0]
+    if callable(getattr(model, "objective", None)):
+        return False
     return hasattr(model, "predict_proba") or objective in ("binary", "multiclass", "multiclassova")
 
 

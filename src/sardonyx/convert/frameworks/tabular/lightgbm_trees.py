@@ -6,7 +6,7 @@ is not beyond it; a split by categories becomes a column that is 1 for rows that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
 from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, labelled, members, valued
 
+ZERO = 1e-35
 EXPONENTIAL = ("poisson", "gamma", "tweedie")
 PLAIN = (
     *("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg"),
@@ -53,29 +54,12 @@ def written(
     return labelled(graph, value, classes, total=0 if is_raw else 1)
 
 
-def has_linear_leaves(dumped: dict[str, Any]) -> bool:
-    """Whether leaves are linear functions of the inputs."""
-    return any(
-        "leaf_coeff" in leaf for tree in dumped["tree_info"] for leaf in _leaves(tree["tree_structure"])
-    )
-
-
-def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
-    waiting, found = [node], []
-    while waiting:
-        node = waiting.pop()
-        if "split_feature" in node:
-            waiting += [node["left_child"], node["right_child"]]
-        else:
-            found.append(node)
-    return found
-
-
 @dataclass
 class _Trees(Ensemble):
-    """The trees; `is_linear` says that leaves have factors for columns."""
+    """The trees; `is_linear` says that leaves have factors, `zeros` in which columns zeros are missing."""
 
     is_linear: bool = False
+    zeros: set[int] = field(default_factory=set)
 
     def add(self, tree: int, structure: dict[str, Any]) -> None:
         """One tree, numbered from its root; children come after their parents."""
@@ -84,7 +68,7 @@ class _Trees(Ensemble):
         while waiting:
             node, number = waiting.pop()
             if "split_feature" not in node:
-                self.leaf(tree, number, self._adds(tree, node))
+                count = self._ends(tree, number, node, count)
                 continue
             column, border, missing, swapped = self._split(node)
             first, second = count, count + 1
@@ -103,11 +87,18 @@ class _Trees(Ensemble):
         if missing == "None":
             return column, border, node["threshold"] >= 0, False
         if missing == "Zero" and node["default_left"] != (node["threshold"] >= 0):
-            raise ConvertError(
-                "zeros are missing values in this model (zero_as_missing), which ONNX trees cannot express; "
-                "train without it, with NaN where nothing is known"
-            )
+            self.zeros.add(column)
         return column, border, bool(node["default_left"]), False
+
+    def _ends(self, tree: int, number: int, leaf: dict[str, Any], count: int) -> int:
+        """A leaf; a linear one only if none of its columns is missing, else its plain value."""
+        plain = {tree % self.outputs: leaf["leaf_value"]}
+        for column in dict.fromkeys(leaf.get("leaf_features", ())):
+            self.branch(tree, number, "BRANCH_LEQ", column, np.inf, (count, count + 1), False)
+            self.leaf(tree, count + 1, plain)
+            number, count = count, count + 2
+        self.leaf(tree, number, self._adds(tree, leaf))
+        return count
 
     def _adds(self, tree: int, leaf: dict[str, Any]) -> dict[int, float]:
         """What it adds to its output; of a linear leaf, the constant and a factor for each column."""
@@ -130,7 +121,7 @@ def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
         found = _chosen(graph, floats, column, sets)
         return graph.node("Cast", [found], to=TensorProto.DOUBLE) if trees.double else found
 
-    x = trees.widened(graph, "x", columns)
+    x = trees.widened(graph, _without_zeros(graph, trees), columns)
     targets = trees.outputs * (1 + trees.width) if trees.is_linear else trees.outputs
     sums = trees.sums(graph, x, targets)
     if trees.is_linear:
@@ -138,12 +129,26 @@ def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
         parts = graph.node("Reshape", [sums, shape])
         one = graph.node("Pad", [floats, graph.unnamed(np.array([0, 1, 0, 0])), graph.unnamed(np.float32(1))])
         factors = graph.node("Unsqueeze", [one, graph.unnamed(np.array([2]))])
+        zero = graph.unnamed(np.float32(0))
         products = graph.node("Mul", [parts, factors])
+        is_used = graph.node("Not", [graph.node("Equal", [parts, zero])])
+        products = graph.node("Where", [is_used, products, zero])
         sums = graph.node("ReduceSum", [products, graph.unnamed(np.array([1]))], keepdims=0)
     if dumped.get("average_output"):
         rounds = len(dumped["tree_info"]) / trees.outputs
         sums = graph.node("Div", [sums, graph.unnamed(np.float32(rounds))])
     return sums
+
+
+def _without_zeros(graph: GraphWriter, trees: _Trees) -> str:
+    """`x` with NaN for the zeros that are missing values."""
+    if not trees.zeros:
+        return "x"
+    number = np.float64 if trees.double else np.float32
+    is_column = np.isin(np.arange(trees.width), list(trees.zeros))
+    is_zero = graph.node("LessOrEqual", [graph.node("Abs", ["x"]), graph.unnamed(number(ZERO))])
+    is_missing = graph.node("And", [is_zero, graph.unnamed(is_column)])
+    return graph.node("Where", [is_missing, graph.unnamed(number(np.nan)), "x"])
 
 
 def _chosen(graph: GraphWriter, floats: str, column: int, sets: list[Any]) -> str:

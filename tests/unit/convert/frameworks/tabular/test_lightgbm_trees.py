@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from sardonyx.authoring import GraphWriter
-from sardonyx.convert import ConvertError, from_lightgbm
+from sardonyx.convert import from_lightgbm
 from sardonyx.convert.frameworks.tabular import lightgbm_trees
 
 KINDS = load_wine(return_X_y=True)
@@ -37,7 +37,7 @@ def test_classes(settings: dict[str, Any]) -> None:
     rows, goal = KINDS
     converted = from_lightgbm(lightgbm.LGBMClassifier(**QUICK, **settings).fit(rows, goal * 10))
     assert converted.parity.holds and converted.parity.largest_error < 1e-5
-    assert bool(converted.notes) == ("linear_tree" in settings)
+    assert not converted.notes
 
 
 @pytest.mark.parametrize("settings", [FOREST, {"sigmoid": 2.0}, {"use_missing": False}], ids=str)
@@ -84,17 +84,40 @@ def test_categories(with_holes: bool) -> None:
     assert from_lightgbm(model, sample=strange).parity.holds
 
 
-def test_what_has_no_way_is_named() -> None:
-    rows = holed(TWO[0]) - 5.0
+def test_linear_leaves_give_their_plain_value_where_a_column_is_missing() -> None:
+    rows, goal = holed(VALUES[0]), VALUES[1]
+    rows[::11, [2, 8]] = np.nan
+    model = lightgbm.LGBMRegressor(**QUICK, linear_tree=True).fit(rows, goal)
+    assert from_lightgbm(model, sample=rows).parity.holds
+    rows = np.full((1, rows.shape[1]), np.nan)
+    ours = from_lightgbm(model).session().run(None, {"x": rows.astype(np.float32)})[0]
+    np.testing.assert_allclose(ours[:, 0], model.predict(rows), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.0, -5.0])
+def test_zeros_as_missing_values(shift: float) -> None:
+    rows = holed(TWO[0]) + shift
+    rows[::3, 4:9] = 0
     model = lightgbm.LGBMClassifier(**QUICK, zero_as_missing=True).fit(rows, TWO[1])
-    with pytest.raises(ConvertError, match="zeros are missing values"):
-        from_lightgbm(model, sample=rows)
+    assert from_lightgbm(model, sample=rows).parity.holds
+    rows[:, :20] = [[0], [np.nan], [-0.0], [1e-36]] * (len(rows) // 4) + [[0]] * (len(rows) % 4)
+    ours = from_lightgbm(model).session().run(None, {"x": rows.astype(np.float32)})
+    np.testing.assert_allclose(ours[1], model.predict_proba(rows.astype(np.float32)), atol=1e-6)
+
+
+def test_a_classifier_with_an_objective_of_its_own_answers_scores() -> None:
+    def objective(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return scores - np.eye(3)[truth.astype(int)], np.ones_like(scores)
+
+    model = lightgbm.LGBMClassifier(**QUICK, objective=objective).fit(*KINDS)
+    converted = from_lightgbm(model, sample=KINDS[0])
+    assert [output.name for output in converted.parity.outputs] == ["value"]
+    assert converted.parity.holds
 
 
 def test_what_a_dump_holds_is_written() -> None:
     rows, goal = VALUES
     dumped = lightgbm.LGBMRegressor(**QUICK).fit(rows[:, :3], goal).booster_.dump_model()
-    assert not lightgbm_trees.has_linear_leaves(dumped)
     graph = GraphWriter()
     outputs = lightgbm_trees.written(graph, dumped, None)
     (trees,) = (node for node in graph.nodes if node.op_type.startswith("TreeEnsemble"))
