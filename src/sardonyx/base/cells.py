@@ -64,9 +64,10 @@ def with_point(cell: str) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names of columns, of which one that came before is told apart by a number, as `price.1`."""
+    """The names of columns, each its own: `price.1` if one came before, `Unnamed: 0` if it has none."""
     found: list[str] = []
-    for name in names:
+    for at, given in enumerate(names):
+        name = given or f"Unnamed: {at}"
         other, count = name, 0
         while other in found:
             count += 1

@@ -49,15 +49,29 @@ class Column:
 
 
 def read(source: Any, query: str | None = None) -> pandas.DataFrame:
-    """A data frame of a .csv, .parquet or DuckDB file, with all cells of a CSV as texts.
+    """A data frame of a .csv, .parquet or DuckDB file, with all cells of a CSV as texts, or of what is one.
 
     `query` is asked of a DuckDB file, or of any file under the name `data`. Columns have texts as names,
     no two the same.
     """
-    frame = source.copy() if isinstance(source, pandas.DataFrame) else _of_file(Path(source), query)
+    frame = _of_file(Path(source), query) if isinstance(source, str | Path) else _of_object(source)
     names = distinct([str(name) for name in frame])
     if names != list(frame):
         frame.columns = pandas.Index(names)
+    return frame
+
+
+def _of_object(source: Any) -> pandas.DataFrame:
+    """A copy of a data frame of pandas, Polars, Arrow or DuckDB."""
+    frame = source.copy() if isinstance(source, pandas.DataFrame) else None
+    for name in ("to_pandas", "df"):
+        if frame is None and hasattr(source, name):
+            frame = getattr(source, name)()
+    if not isinstance(frame, pandas.DataFrame):
+        raise TrainError(
+            f"a {type(source).__name__} is no table; give a file, or a data frame, "
+            "as pandas.DataFrame makes one"
+        )
     return frame
 
 
@@ -143,6 +157,8 @@ def _described(name: str, values: pandas.Series) -> Column:
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
         return row("date", _why_of_date(present))
+    if pandas.api.types.is_complex_dtype(present):
+        return row("ignored", "holds complex numbers")
     numbers = None if are_codes(present) else _numbers(present)
     if numbers is not None and are_compact(present):
         day = moments(present.head(1)).iloc[0]

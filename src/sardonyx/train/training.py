@@ -128,6 +128,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         TrainError: the table, the target or the settings cannot be trained with.
         ConvertError: the model that won cannot be converted.
     """
+    settings = replace(settings, target=str(settings.target))
     frame = table.read(source, query)
     frame, goal, classes = _goal(frame, settings)
     described = table.described(frame.drop(columns=[settings.target]), settings.kinds, settings.ignored)
@@ -234,11 +235,15 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
     if len(frame) < LEAST_ROWS:
         raise TrainError(f"{len(frame)} rows have a target; {LEAST_ROWS} are the least to learn from")
     values = frame[settings.target]
+    if values.dtype.kind in "mMc":
+        raise TrainError(
+            f"{settings.target!r} holds {values.dtype}; give numbers, as of hours since a moment, or classes"
+        )
     numbers = pandas.to_numeric(values, errors="coerce")
     is_number = bool(numbers.notna().all()) and not pandas.api.types.is_bool_dtype(values)
     if table.are_codes(values):
         is_number = is_number and settings.goal == "values"
-    whole = is_number and bool((numbers % 1 == 0).all())
+    whole = is_number and bool((numbers.astype(np.float64) % 1 == 0).all())
     few = values.nunique() <= MOST_CLASSES
     if settings.goal == "values" or (is_number and not settings.goal and not (whole and few)):
         if not is_number:

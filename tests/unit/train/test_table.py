@@ -68,6 +68,19 @@ def test_queries_without_rows(query: str, tmp_path: Path) -> None:
 def test_names_of_columns_are_texts_and_their_own() -> None:
     frame = read(pandas.DataFrame(np.ones((3, 3)), columns=[0, "a", "a"]))
     assert list(frame) == ["0", "a", "a.1"]
+    assert list(read(pandas.DataFrame(np.ones((1, 2)), columns=["a", ""]))) == ["a", "Unnamed: 1"]
+
+
+def test_tables_of_other_libraries() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    assert read(arrow.table({"a": [1, 2]}))["a"].tolist() == [1, 2]
+    with pytest.raises(TrainError, match="a dict is no table; give a file, or a data frame"):
+        read({"a": [1, 2]})
+
+
+def test_complex_numbers_are_left_out() -> None:
+    (column,) = described(pandas.DataFrame({"a": MANY + 1j}), {}, [])
+    assert (column.kind, column.why) == ("ignored", "holds complex numbers")
 
 
 def test_cells_that_hold_several_things_are_left_out() -> None:

@@ -74,6 +74,14 @@ def test_targets_that_cannot_be_learned(frame: pandas.DataFrame, settings: Setti
         training._goal(frame, settings)
 
 
+@pytest.mark.parametrize("values", [[1, 2], [0.5, 1.5], [2**62, 2**62 + 1]])
+def test_targets_of_arrow(values: list[Any]) -> None:
+    pytest.importorskip("pyarrow")
+    goal = pandas.Series(values * 20).convert_dtypes(dtype_backend="pyarrow")
+    _, found, classes = training._goal(pandas.DataFrame({"y": goal}), Settings("y"))
+    assert found.tolist() == values * 20 and classes in (values, [])
+
+
 def test_rows_without_a_target_are_left_out() -> None:
     frame = FRAME.assign(word=["", "na", *["a", "b"] * 24])
     kept, values, _ = training._goal(frame, Settings("word"))
@@ -204,6 +212,12 @@ def test_three_files_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        (
+            {"target": pandas.date_range("2024-01-01", periods=50, tz="UTC")},
+            "UTC.; give numbers, as of hours",
+        ),
+        ({"target": pandas.to_timedelta(np.arange(50), unit="h")}, "'target' holds timedelta64"),
+        ({"target": np.arange(50) * 1j}, "'target' holds complex128; give numbers"),
         (
             {"target": np.where(np.arange(50) == 3, np.inf, np.arange(50) / 7)},
             "'target' holds infinite numbers",

@@ -106,9 +106,18 @@ def _column(table: Mapping[str, Any], name: str, kind: str) -> Array:
     if kind not in NUMBERS:
         return np.array([str(cell) for cell in cells], object)
     try:
-        return np.array([np.nan if is_missing(cell) else float(cell) for cell in cells]).astype(NUMBERS[kind])
+        return np.array([np.nan if is_missing(cell) else _number(cell) for cell in cells]).astype(
+            NUMBERS[kind]
+        )
     except ValueError as error:
         raise FetchError(f"the column {name!r} is not a number everywhere: {error}") from error
+
+
+def _number(cell: Any) -> float:
+    """As the training reads numbers: without the underscores that Python takes."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(f"{cell!r} is a text")
+    return float(cell)
 
 
 def _plain(value: Any) -> Any:

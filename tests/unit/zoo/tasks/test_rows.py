@@ -57,6 +57,7 @@ def test_tables_as_people_write_them(tmp_path: Path) -> None:
         ("a,b,c\n1,2\n", "as many cells as its header"),
         ("a,b\n1,2\n", "no column 'c'"),
         ("a,b,c\nx,2,t\n", "'a' is not a number everywhere"),
+        ("a,b,c\n1_000,2,t\n", "'a' is not a number everywhere: '1_000' is a text"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.boosting import first_line
 from sardonyx.convert.frameworks.tabular.tables import Column, Table
 
+SEVERAL = ("MultiRMSE", "MultiQuantile", "RMSEWithUncertainty", "MultiLogloss", "MultiCrossEntropy")
 CLASSIFYING = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
 
 
@@ -37,7 +40,12 @@ def export(model: Any, request: Request, path: Path) -> Exported:
             "as with scikit-learn's TargetEncoder in a pipeline"
         )
     classes = [str(label) for label in getattr(model, "classes_", ())]
-    is_classifier = str(model.get_all_params().get("loss_function", "")).partition(":")[0] in CLASSIFYING
+    loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]
+    is_classifier = loss in CLASSIFYING
+    if loss.startswith(SEVERAL):
+        raise ConvertError(
+            f"CatBoost cannot export models of several answers ({loss}); train a model for each of them"
+        )
     borders = model.get_borders()
     names = model.feature_names_ or [f"x{at}" for at in range(len(borders))]
     table = Table([Column(str(n), values=borders.get(at, ())) for at, n in enumerate(names)], separate=False)
@@ -50,6 +58,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         if "label type" in said:
             said = "its classes are neither whole numbers nor texts; fit it on such"
         raise ConvertError(f"CatBoost cannot export this model: {said}") from error
+    if loss == "MultiClassOneVsAll":
+        _of_each_alone(path)
     cases = table.asked(feeds, lambda part: _answered(model, part, is_classifier), drawn=drawn)
     outputs = ("label", "probabilities") if is_classifier else ("value",)
     labels = tuple(classes) if is_classifier else ()
@@ -64,9 +74,21 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     )
 
 
+def _of_each_alone(path: Path) -> None:
+    """Probabilities of each class by itself: CatBoost writes those of all together."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "post_transform":
+                attribute.s = b"LOGISTIC"
+    onnx.save(model, path)
+
+
 def _answered(model: Any, feeds: Feeds, is_classifier: bool) -> list[Array]:
     rows = feeds["features"].astype(np.float64)
     if not is_classifier:
-        return [np.asarray(model.predict(rows, prediction_type="RawFormulaVal"))]
+        kinds = {"prediction_type": "RawFormulaVal"}
+        is_asked = not kinds.keys() - inspect.signature(model.predict).parameters.keys()
+        return [np.asarray(model.predict(rows, **(kinds if is_asked else {})))]
     labels = np.asarray(model.predict(rows, prediction_type="Class")).reshape(-1)
     return [labels, np.asarray(model.predict(rows, prediction_type="Probability"))]

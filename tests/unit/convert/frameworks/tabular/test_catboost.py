@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from sardonyx.convert.framework import ConvertError, Request
@@ -96,3 +97,34 @@ def test_refusals(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConvertError, match=told):
             catboost.export(Fitted(error=ValueError(said)), Request(), tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    "loss", ["MultiRMSE", "MultiQuantile:alpha=0.1,0.5", "RMSEWithUncertainty", "MultiLogloss"]
+)
+def test_several_answers_are_refused(loss: str, tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match=r"of several answers \(\w+\); train a model for each"):
+        catboost.export(Fitted(loss=loss), Request(), tmp_path / "m.onnx")
+
+
+def test_classes_that_are_each_judged_alone_are_not_made_to_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save_model(self: Fitted, path: str, format: str) -> None:
+        node = onnx.helper.make_node("T", ["x"], ["y"], post_transform="SOFTMAX", rest=1)
+        onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [])), path)
+
+    monkeypatch.setattr(Fitted, "save_model", save_model)
+    catboost.export(Fitted(loss="MultiClassOneVsAll"), Request(), tmp_path / "m.onnx")
+    (node,) = onnx.load(tmp_path / "m.onnx").graph.node
+    held = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
+    assert held == {"post_transform": b"LOGISTIC", "rest": 1}
+
+
+def test_a_ranker_is_asked_without_a_kind_of_answer(tmp_path: Path) -> None:
+    class Ranker(Fitted):
+        def predict(self, rows: Any) -> Any:  # type: ignore[override]
+            return rows[:, 1]
+
+    (case, *_) = catboost.export(Ranker(), Request(), tmp_path / "m.onnx").cases
+    np.testing.assert_array_equal(case.answers[0], case.feeds["features"][:, 1])
