@@ -6,7 +6,6 @@ import difflib
 import gc
 import os
 import signal
-import sys
 import zlib
 from collections.abc import Generator, Iterator
 from itertools import groupby
@@ -43,7 +42,6 @@ SPREAD = {
     )
 }
 """Tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
-FROZEN: set[str] = set()
 SEED = int(os.environ.get("TEST_SEED", "0"))
 
 
@@ -124,17 +122,17 @@ def pytest_collection() -> Generator[None, object, object]:
     with uncollected():
         result = yield
         gc.freeze()
-    FROZEN.update(sys.modules)
     gc.set_threshold(10_000, 10, 10)
     return result
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Generator[None, object, object]:
-    """Nor does it look at what libraries consist of that a test imported: every search would take longer."""
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Nor does it look at what the tests of a file have made and left: every search would take longer."""
     result = yield
-    if len(sys.modules) - len(FROZEN) > 100:
-        FROZEN.update(sys.modules)
+    if nextitem is None or nextitem.path != item.path:
         gc.collect()
         gc.freeze()
     return result
