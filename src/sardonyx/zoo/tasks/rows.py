@@ -57,7 +57,9 @@ def table(path: str | Path) -> dict[str, list[str]]:
         encoding = encoding_of(source)
         delimiter, _ = header_of(source, encoding)
         with source.open(newline="", encoding=encoding) as file:
-            head, *rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+            head, *rows = [row for row in csv.reader(file, delimiter=delimiter) if row] or [[]]
+        if not rows:
+            raise ValueError("it has no rows below a header")
         if any(len(row) != len(head) for row in rows):
             raise ValueError("not all of its lines have as many cells as its header")
     except (OSError, ValueError, csv.Error) as error:
