@@ -98,3 +98,30 @@ def why_not_dropped(value: Value, owner: Value) -> str | None:
     ):
         return "its reader repeats it over other axes"
     return None
+
+
+def why_not_turned(value: Value, owner: Value) -> str | None:
+    """The reason why what is gathered should not be computed inside a copy that turns it.
+
+    Squares are turned in registers, but not where data tells which elements are side by side.
+    """
+    turned = owner
+    while turned.prim in ("reshape", "slice"):
+        turned = turned.args[0]
+    if value.kind != "map" or turned.prim != "transpose" or turned.args[0] is not value:
+        return None
+    last = turned.attrs["perm"][-1]
+    picked = last != value.rank - 1 and _gathers(value, last)
+    return "its reader turns the axis along which it is gathered" if picked else None
+
+
+def _gathers(value: Value, axis: int) -> bool:
+    """Whether an elementwise expression gathers along an axis."""
+    seen = {value.id: value}
+    for part in (rest := [value]):
+        if part.prim == "gather" and part.attrs["axis"] == axis:
+            return True
+        new = {a.id: a for a in part.args if part.kind == "map" and a.rank == value.rank}
+        rest += [a for a in new.values() if a.id not in seen]
+        seen |= new
+    return False

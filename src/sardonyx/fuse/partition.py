@@ -22,6 +22,7 @@ from sardonyx.fuse.legal import (
     reduced_axes,
     why_not_dropped,
     why_not_reduce,
+    why_not_turned,
 )
 from sardonyx.fuse.normed import with_normed
 from sardonyx.fuse.repeated import is_costly, repeats
@@ -143,6 +144,8 @@ class _Walk:
             return self.why_not_reduce(value, owners)
         if value.id in self.repeated and is_costly(value, owners.values()):
             return "it is the same for many rows of its reader"
+        if turned := next(filter(None, (why_not_turned(value, owner) for owner in owners.values())), None):
+            return turned
         return self.why_points(value, owners)
 
     def why_points(self, value: Value, owners: dict[int, Value]) -> str | None:

@@ -23,6 +23,7 @@ from sardonyx.ir.value import Shape, Value, concat, const, make, map_, scalar
 from sardonyx.passes.blocked import Blocked, block, channels_of, joined, runs_of
 from sardonyx.passes.far_taps import missing_zeros
 from sardonyx.passes.few_channels import along_lines, of_squares
+from sardonyx.passes.grown import grown
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
@@ -95,7 +96,7 @@ class _Forms:
         self.goal, self.block = goal, goal.target.channel_block
         tile = goal.find_matrix("f32")
         self.on_matrices = tile is not None and tile.everywhere
-        self.in_runs = self._read_in_runs(graph)
+        self.in_runs, self.grown = self._read_in_runs(graph), grown(graph)
         self.forms: dict[int, Blocked] = {}
         self.plains: dict[int, Value] = {}
         self.rows: dict[int, Value] = {}
@@ -123,7 +124,8 @@ class _Forms:
     def _plain(self, value: Value) -> Value:
         if value.id in self.forms:
             known, is_row = self.forms[value.id], value.prim == "reshape" and value.args[0].id in self.rows
-            if known.pitch is not None or is_row or value.kind not in ("map", "view"):
+            apart = known.pitch is None and value.kind in ("map", "view")
+            if is_row or not (apart or value.id in self.grown):
                 return known.plain()
             return rebuild(value, tuple(map(self.plain, value.args)))
         if value.id in self.rows:

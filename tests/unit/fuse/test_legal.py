@@ -96,3 +96,23 @@ def test_a_reduction_seen_without_its_axes() -> None:
     assert "not elementwise" in str(legal.why_not_dropped(total, seen.sum(0)))
     wide = seen.reshape((1, N, 4)).broadcast((2, N, 4)) + 1
     assert "other axes" in str(legal.why_not_dropped(total, wide))
+
+
+@pytest.mark.parametrize(
+    ("perm", "axis", "reason"),
+    [
+        ((0, 2, 1), 1, "its reader turns the axis along which it is gathered"),
+        ((0, 2, 1), 0, None),
+        ((1, 0, 2), 2, None),
+    ],
+)
+@pytest.mark.parametrize("sums", [1, 40])
+def test_what_is_gathered_along_an_axis_is_turned_from_memory(
+    perm: tuple[int, ...], axis: int, reason: str | None, sums: int
+) -> None:
+    """Expressions may read one thing again and again."""
+    value = x(4, 6, 8).gather(x(12, dtype=dt.I64), axis) * 2.0
+    for _ in range(sums):
+        value = value + value
+    assert legal.why_not_turned(value, value.transpose(*perm).reshape((value.size,))) == reason
+    assert legal.why_not_turned(value, value.transpose(*perm).exp()) is None

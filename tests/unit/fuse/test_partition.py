@@ -277,3 +277,17 @@ def test_of_two_products_that_are_added_one_is_stored_as_points() -> None:
     graph = simplify(graph, Goal(isa.with_features(isa.V3, ["avxvnni"])))
     roots = [group.root.dtype for group in partition(graph, NATIVE).groups if group.kind == "contract"]
     assert roots == [dt.U8, dt.U8]
+
+
+@pytest.mark.parametrize("size", ["[N,20,H,W]", "[1,20,9,7]"])
+def test_a_head_grows_where_rows_are_contiguous(size: str, rng: np.random.Generator) -> None:
+    """Two blends: the first in blocks, which are turned as they lie in memory, the second behind them."""
+    graph = parse(
+        f"g (float{size} x) => (float[A,B,C,D] y)"
+        ' { c = Conv (x, w) y = Resize <mode = "linear"> (c, , s) }',
+        w=rng.standard_normal((32, 20, 1, 1)).astype(np.float32),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    kinds = [(g.kind, g.root.prim, g.root.rank) for g in partition(simplify(graph), NATIVE).groups]
+    at = kinds.index(("contract", "conv_blocked", 5))
+    assert [(prim, rank) for _, prim, rank in kinds[at + 1 :]] == [("add", 5), ("transpose", 5), ("add", 4)]

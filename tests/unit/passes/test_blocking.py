@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
@@ -301,3 +302,32 @@ def test_channels_that_go_last_stay_together(
     found = [value.attrs["perm"] for value in changed.order() if value.prim == "transpose"]
     assert found[-1] == turned
     assert len(found) == 2, "one for the input"
+
+
+@pytest.mark.parametrize("end", ["", "z = Sigmoid(r)"])
+@pytest.mark.parametrize("size", ["[N,20,H,W]", "[2,20,6,7]"])
+def test_a_head_leaves_blocks_before_it_grows(rng: np.random.Generator, size: str, end: str) -> None:
+    """Lines are turned that are long already, but not yet as many as there will be."""
+    result = "z" if end else "r"
+    graph = parse(
+        f"g (float{size} x) => (float[A,B,C,D] {result})"
+        f' {{ c = Conv <pads = [1,1,1,1]> (x, w) r = Resize <mode = "linear"> (c, , s) {end} }}',
+        w=normal(rng, 21, 20, 3, 3),
+        s=np.array([1, 1, 4, 3], np.float32),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 20, 6, 7), length=180)
+    *_, turned = (v for v in changed.order() if v.prim == "transpose")
+    lines, pixels = (dims.assumed(n) for n in turned.shape[3:])
+    assert (lines, pixels) == (64, 192) if "N" in size else (6, 21), text(changed)
+
+
+def test_what_a_convolution_reads_too_grows_in_blocks(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[N,20,H,W] x) => (float[A,B,C,D] r, float[E,F,G,I] y)"
+        ' { c = Conv (x, w) r = Resize <mode = "linear"> (c, , s) y = Conv (r, v) }',
+        w=normal(rng, 24, 20, 1, 1),
+        v=normal(rng, 24, 24, 1, 1),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 20, 6, 7), length=180)
+    assert len([v for v in changed.order() if v.kind == "index"]) == 4, text(changed)

@@ -62,6 +62,12 @@ class Axis:
         )
 
     @property
+    def grows(self) -> bool:
+        """Whether the axis becomes longer, as far as scales or sizes tell."""
+        known = self.known_scale
+        return dims.assumed(self.out) > dims.assumed(self.n) if known is None else known > 1
+
+    @property
     def factor(self) -> int | None:
         """The whole number by which the axis grows, if it surely does."""
         ratio = dims.floordiv(self.out, self.n) if self.n != 0 else None
@@ -93,7 +99,7 @@ def resize_axes(x: Value, axes: Sequence[Axis], policy: Policy) -> Value:
 
 def _smallest_first(axes: Sequence[Axis]) -> list[Axis]:
     """The order that keeps few elements, and rows short: axes that grow come last, the inner ones first."""
-    grow = [(a.known_scale or 0) > 1 for a in axes]
+    grow = [a.grows for a in axes]
     rest = [a for a, grows in zip(axes, grow, strict=True) if not grows]
     return [*rest, *(a for a, grows in zip(reversed(axes), reversed(grow), strict=True) if grows)]
 
