@@ -39,6 +39,8 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
             return in_single(value)
         case "dot" if not _contracts(value):
             return dot_as_sum(value)
+        case "dot" if _is_thin(value):
+            return dot_as_sum(value)
         case "dot" if value.rank > 4:
             return dot_of_batch(value)
         case "conv" if value.dtype is not dt.F32 or value.rank > 4 or not value.args[1].is_const:
@@ -65,6 +67,15 @@ def _again(value: Value, leaves: tuple[Value, ...]) -> Value:
 def _contracts(value: Value) -> bool:
     types = tuple(a.dtype for a in value.args)
     return types in ((dt.F32, dt.F32), (dt.F64, dt.F64)) or is_rounded(value) or is_narrow(value)
+
+
+def _is_thin(value: Value) -> bool:
+    """Whether a product of one matrix with one vector has no constant weights, which lie packed for tiles.
+
+    To pack takes as long as to multiply once.
+    """
+    a, b = value.args
+    return value.rank == 2 and not b.is_numeric_const and (a.shape[0] == 1 or b.shape[1] == 1)
 
 
 def arg_extreme(value: Value) -> Value:

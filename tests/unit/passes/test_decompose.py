@@ -39,3 +39,15 @@ def test_products_over_many_batch_axes(rng: np.random.Generator) -> None:
     graph = parse("g (float[A,1,B,2,3] x, float[C,B,3,4] w) => (float[A,C,B,2,4] y) { y = MatMul(x, w) }")
     x = rng.standard_normal((2, 1, 3, 2, 3)).astype(np.float32)
     check(decompose, graph, x, rng.standard_normal((5, 3, 3, 4)).astype(np.float32))
+
+
+@pytest.mark.parametrize(("a", "b"), [("M,7", "7,1"), ("1,K", "K,9"), ("1,7", "7,1")])
+@pytest.mark.parametrize("fed", [True, False])
+def test_a_fed_matrix_by_a_vector_is_a_sum(rng: np.random.Generator, a: str, b: str, fed: bool) -> None:
+    """Weights that are constant are packed for tiles once."""
+    rows, columns = (1 if "1" in s.split(",")[n] else 9 for s, n in ((a, 0), (b, 1)))
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 7), (7, columns)))
+    body = f"(float[{a}] x%s) => (float[P,Q] y) {{ y = MatMul(x, w) }}"
+    graph = parse("g " + body % f", float[{b}] w") if fed else parse("g " + body % "", w=w)
+    changed = check(decompose, graph, x, *([w] if fed else []))
+    assert ("dot" in prims(changed)) is not fed
