@@ -474,14 +474,6 @@ def evaluate(dim: Dim, bindings: Mapping[str, int]) -> int:
     return _evaluated(dim, bindings, {})
 
 
-def assumed(dim: Dim) -> int:
-    """The value of `dim` where every size that is not known is `ASSUMED`."""
-    try:
-        return evaluate(dim, dict.fromkeys(symbols(dim), ASSUMED))
-    except (ValueError, ZeroDivisionError):
-        return ASSUMED
-
-
 def _evaluated(dim: Dim, bindings: Mapping[str, int], known: dict[Applied, int]) -> int:
     if isinstance(dim, int):
         return dim

@@ -6,7 +6,7 @@ know how values are blocked.
 
 from __future__ import annotations
 
-from sardonyx.base import dim as dims
+from sardonyx.base.assumed import assumed
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import Value
 
@@ -33,7 +33,7 @@ def grown(graph: Graph) -> frozenset[int]:
 def _is_grown(value: Value, found: set[int]) -> bool:
     if value.prim == "gather":
         axis = value.attrs["axis"]
-        (before, after) = (dims.assumed(v.shape[axis]) for v in (value.args[0], value))
+        (before, after) = (assumed(v.shape[axis]) for v in (value.args[0], value))
         return axis in (_LINES, _PIXELS) and value.args[0].rank == 4 and after > before
     if value.kind != "map":
         return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.assumed import assumed
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.graph import Graph
@@ -317,7 +317,7 @@ def test_a_head_leaves_blocks_before_it_grows(rng: np.random.Generator, size: st
     )
     changed = check(blocking, graph, normal(rng, 2, 20, 6, 7), length=180)
     *_, turned = (v for v in changed.order() if v.prim == "transpose")
-    lines, pixels = (dims.assumed(n) for n in turned.shape[3:])
+    lines, pixels = (assumed(n) for n in turned.shape[3:])
     assert (lines, pixels) == (64, 192) if "N" in size else (6, 21), text(changed)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base.assumed import assumed
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.emit.turn import Turn, turns
@@ -73,7 +74,7 @@ def _axes(store: Store, kernel: Kernel) -> list[MovedAxis]:
         for a in (*kernel.outer, *store.axes)
         if a.extent != 1
     ]
-    return _ordered(_merged(sorted(found, key=lambda axis: -abs(dims.assumed(axis.written)))))
+    return _ordered(_merged(sorted(found, key=lambda axis: -abs(assumed(axis.written)))))
 
 
 def _merged(axes: Iterable[MovedAxis]) -> list[MovedAxis]:
@@ -96,8 +97,8 @@ def _ordered(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
     if column in rest:
         rest.remove(column)
     across = [a for a in rest if a.read == 1] if column.read not in (0, 1) else []
-    least = 1 if dims.assumed(column.extent) >= _SHORT else _FEW
-    near = [a for a in rest[-1:] if dims.assumed(a.extent) >= least]
+    least = 1 if assumed(column.extent) >= _SHORT else _FEW
+    near = [a for a in rest[-1:] if assumed(a.extent) >= least]
     row = _first(across, near, _longest(rest))
     if row in rest:
         rest.remove(row)
@@ -110,7 +111,7 @@ def _first(*choices: Sequence[MovedAxis]) -> MovedAxis:
 
 
 def _longest(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
-    return sorted(axes, key=lambda axis: -dims.assumed(axis.extent))[:1]
+    return sorted(axes, key=lambda axis: -assumed(axis.extent))[:1]
 
 
 def _words(store: Store, axes: Sequence[MovedAxis]) -> list[Argument]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.assumed import assumed
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
@@ -65,7 +66,7 @@ class Axis:
     def grows(self) -> bool:
         """Whether the axis becomes longer, as far as scales or sizes tell."""
         known = self.known_scale
-        return dims.assumed(self.out) > dims.assumed(self.n) if known is None else known > 1
+        return assumed(self.out) > assumed(self.n) if known is None else known > 1
 
     @property
     def factor(self) -> int | None:
