@@ -288,6 +288,8 @@ class Winograd(IntEnum):
     null, is what digits of channels are multiplied by. Each of GROUPS has whole blocks of CHANNELS_IN
     channels, and whole panels of its part of CHANNELS. The end is as for `Conv` with PLAIN = 0 and one group;
     FINISH may be LEAKY, without an EPILOGUE. Of samples larger than L2_BYTES what is read next is asked for.
+    BESIDE, if not null, picks the micro-kernels of the last vector of CHANNELS, whose weights are laid out by
+    `pack_beside` and leave UNREAD_BYTES of each point.
     """
 
     X = 0
@@ -327,7 +329,9 @@ class Winograd(IntEnum):
     GROUPS = 34
     SLOPES = 35
     L2_BYTES = 36
-    EPILOGUE_WORDS = 37
+    BESIDE = 37
+    UNREAD_BYTES = 38
+    EPILOGUE_WORDS = 39
 
 
 class Attention(IntEnum):

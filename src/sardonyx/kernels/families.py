@@ -184,6 +184,7 @@ def _convolution(
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
     from sardonyx.kernels.convolution.outliers import OUTLIERS
     from sardonyx.kernels.convolution.taps import taps_of
+    from sardonyx.kernels.winograd.beside import together_of as together_of_points
     from sardonyx.kernels.winograd.call import winograd_call
     from sardonyx.kernels.winograd.choose import chosen
 
@@ -191,7 +192,9 @@ def _convolution(
     assert anchor is not None
     x = anchor.args[0]
     if scheme := chosen(anchor, goal):
-        return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
+        together = together_of_points(anchor, scheme, goal)
+        kernels = {**winograd(scheme), **(beside(together) if together > 1 else {})}
+        return *winograd_call(group, places, goal, emissions, scheme), kernels
     if runs_forward(places[x.id]) and (band := chosen_band(anchor, goal)):
         rounded = x.dtype is not dt.F32
         own = halves_matrix_convolutions(band) if rounded else matrix_convolutions(band)

@@ -17,7 +17,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import EFFORT
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
-from sardonyx.kernels.tiles import microkernel
+from sardonyx.kernels.tiles import beside, microkernel
 from sardonyx.kernels.tiles.short import SPARE_BYTES
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine, executor
@@ -91,9 +91,14 @@ def _kernels(target: Target, define: Define, *told: object) -> tuple[Log, Loaded
             log.write(writer.f, writer.f.gep(b, int_(behind), "i8"), READ)
         return step(writer, bases, b, steps, sums, turn)
 
-    module = Module()
+    def traced_beside(writer: Any, b: V, offset: int) -> V:
+        log.write(writer.f, writer.f.gep(b, int_(offset), "i8"), READ)
+        return column(writer, b, offset)
+
+    column, module = microkernel.Writer._column, Module()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(microkernel.Writer, "_step", traced)
+        patch.setattr(beside._Writer, "_column", traced_beside)
         patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
         define(module, Goal(target), *told)
         text = module.text()
@@ -124,7 +129,9 @@ class Trace:
         monkeypatch.setattr(native, "library", lambda *_: self)
 
     def address(self, symbol: str) -> int:
-        """A function that calls the kernel and then judges what it prefetched."""
+        """A function that calls the kernel and then judges what it prefetched; what picks others as it is."""
+        if symbol.startswith("sdx_pick_"):
+            return self._image.address(symbol)
         kernel = native.KERNEL(self._image.address(symbol))
 
         def judged(args: int, context: int) -> None:

@@ -12,16 +12,13 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.convolution.parts import runs_by_group
-from sardonyx.kernels.tiles.beside import lanes_of
+from sardonyx.kernels.tiles.beside import lanes_that_save
 from sardonyx.kernels.tiles.shape import TileShape
 
 _LEAST_CHANNELS = 16
 """Those of a group, below which adding lanes takes what the steps save."""
 
 _LEAST_PIXELS = 8
-
-_LEAST_SAVED = 0.1
-"""Of what all vectors of outputs multiply: kernels of less are not worth their compilation."""
 
 _MOST_ENTRIES = 64
 """Parts of the channels times taps: more might be cut, and cuts count steps of single lanes."""
@@ -43,10 +40,7 @@ def together_of(anchor: Value, goal: Goal) -> int:
     if few or per < _LEAST_CHANNELS or entries > _MOST_ENTRIES:
         return 1
     used = used_of(anchor)
-    rest = used % shape.columns
-    together = lanes_of(rest, shape.lanes) if rest else 1
-    saved = (1 - 1 / together) / -(-used // shape.lanes)
-    return together if saved >= _LEAST_SAVED else 1
+    return lanes_that_save(used, used % shape.columns, shape.lanes)
 
 
 def used_of(anchor: Value) -> int:

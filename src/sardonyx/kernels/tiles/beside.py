@@ -18,6 +18,9 @@ from sardonyx.llvm.products import add_steps
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
+_LEAST_SAVED = 0.1
+"""Of what all vectors of columns multiply: kernels of less are not worth their compilation."""
+
 
 @dataclass(frozen=True, slots=True)
 class BesideKernel(MicroKernel):
@@ -39,6 +42,12 @@ def lanes_of(columns: int, lanes: int) -> int:
     return together
 
 
+def lanes_that_save(columns: int, few: int, lanes: int) -> int:
+    """How many lanes the last few of so many columns have; 1 where more would save less than a tenth."""
+    together = lanes_of(few, lanes) if few else 1
+    return together if (1 - 1 / together) / -(-columns // lanes) >= _LEAST_SAVED else 1
+
+
 def pack_beside(steps: np.ndarray, entries: Iterable[int], together: int, lanes: int) -> np.ndarray:
     """Lay out steps[..., K, N] of a few columns as [..., vectors][column][together], zero padded.
 
@@ -56,6 +65,11 @@ def pack_beside(steps: np.ndarray, entries: Iterable[int], together: int, lanes:
             vector += 1
         at += length
     return packed.reshape(*batch, k * lanes)
+
+
+def unread_bytes(steps: int, together: int, shape: TileShape) -> int:
+    """Bytes that `pack_beside` leaves behind the vectors of so many steps."""
+    return (steps - -(-steps // together)) * shape.lanes * shape.element
 
 
 def define(module: Module, kernel: BesideKernel) -> str:
@@ -109,7 +123,7 @@ class _Writer(Writer):
         type_ = vector_of(shape.dtype, count)
         with f.loop(*bounds, count, [a, b, *sums]) as loop:
             bases = self._bases(loop.carried[0])
-            column = f.load(loop.carried[1], self.type, self.vector_bytes)
+            column = self._column(loop.carried[1], 0)
             added_up = []
             for row, total in enumerate(loop.carried[2:]):
                 at = self._row(bases, row)

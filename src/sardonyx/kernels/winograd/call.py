@@ -14,13 +14,16 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.contents import allows
 from sardonyx.kernels.contraction import Contraction, EndWords
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.digits.even import evened, powers_of
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
+from sardonyx.kernels.tiles.beside import pick_name, unread_bytes
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.beside import together_of
 from sardonyx.kernels.winograd.blocking import blocking, few_tiles
 from sardonyx.kernels.winograd.pack import pack_winograd_weights, winograd_shape
 from sardonyx.kernels.winograd.scheme import Scheme
@@ -47,7 +50,8 @@ def winograd_call(
     axes = kernel.outer[:4]
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
-    weights, powers = _weights(w, scheme, goal)
+    together = together_of(anchor, scheme, goal)
+    weights, powers = _weights(w, scheme, goal, together)
     per_group = channels_out // anchor.attrs["group"]
     cut = blocking(channels, per_group, scheme, goal)
     words: dict[int, Argument] = {
@@ -70,6 +74,7 @@ def winograd_call(
     }
     strides = (*place.strides[:2], *spatial)
     words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)} | powers
+    words |= _beside_words(channels, together, goal)
     end = end_words(kernel, anchor.dtype, Winograd, axes, emissions, may_leak=anchor.dtype is dt.F32)
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
         f"sdx_winograd_{scheme.name}",
@@ -82,16 +87,24 @@ def winograd_call(
     return call, end.modules
 
 
-def _weights(w: Value, scheme: Scheme, goal: Goal) -> tuple[Storage, dict[int, Argument]]:
+def _beside_words(channels: int, together: int, goal: Goal) -> dict[int, Argument]:
+    """What picks the micro-kernels of a last vector whose outputs have so many lanes, and what it leaves."""
+    if together == 1:
+        return {}
+    unread = unread_bytes(channels, together, TileShape.of(goal, "f32"))
+    return {Winograd.BESIDE: Entry(pick_name("f32", together)), Winograd.UNREAD_BYTES: unread}
+
+
+def _weights(w: Value, scheme: Scheme, goal: Goal, together: int) -> tuple[Storage, dict[int, Argument]]:
     """Where transformed weights lie, and what channels are multiplied by, if by anything."""
     assert w.data is not None
     powers = allows(w, powers_of) if scheme.tile else None
 
     def pack(data: np.ndarray) -> np.ndarray:
-        return pack_winograd_weights(data if powers is None else evened(data), scheme, goal)
+        return pack_winograd_weights(data if powers is None else evened(data), scheme, goal, together)
 
     shape = winograd_shape(w.data.shape, scheme, goal) if w.dtype is dt.F32 else None
-    weights = packed(w, ("winograd", scheme, goal, powers is not None), pack, shape)
+    weights = packed(w, ("winograd", scheme, goal, powers is not None, together), pack, shape)
     if powers is None:
         return weights, {}
     table = const(powers)

@@ -5,6 +5,8 @@ Decides the order of work and what is kept where; must not know threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.scratch import ENTRY_WORDS
@@ -77,6 +79,9 @@ class Block:
         cut = self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
         pick, sizes, few = V(f"@{self.pick}", "ptr"), (cut.largest(f), cut.base), int_(0, "i1")
         self.picks = [picked(f, pick, sizes, int_(narrow, "i1"), few) for narrow in (1, 0)]
+        own = f.word(self.args, Winograd.BESIDE, "ptr")
+        pick = f.select(f.icmp("ne", self.word[Winograd.UNREAD_BYTES], int_(0)), own, pick)
+        self.picks_beside = picked(f, pick, sizes, int_(1, "i1"), few)
 
     def _end(self) -> None:
         """What is left to do when all tiles are done."""
@@ -131,12 +136,15 @@ class Block:
         return a
 
     def _weights(self, point: V, panel: V) -> Run:
-        """The weights of one panel of a point."""
+        """The weights of one panel of a point, of whole vectors but for one with steps side by side."""
         f, shape = self.f, self.shape
         column = f.mul(panel, int_(shape.columns))
         width = f.smin(f.sub(self.padded, column), int_(shape.columns))
         at = f.add(f.mul(point, self.padded), column)
-        return Run(f.gep(self.w, f.mul(at, self.step_bytes), "i8"), f.mul(width, self.step_bytes))
+        is_last = f.icmp("sle", self.padded, f.add(column, int_(shape.columns)))
+        unread = f.select(is_last, self.word[Winograd.UNREAD_BYTES], int_(0))
+        size = f.sub(f.mul(width, self.step_bytes), unread)
+        return Run(f.gep(self.w, f.mul(at, self.step_bytes), "i8"), size)
 
     def _following(self, point: V, panel: V, low: V, high: V) -> Run:
         """The weights that are read after those: of the next panel, else of the next point's first."""
@@ -150,18 +158,29 @@ class Block:
 
     def _panel(self, run: Run, following: Run, a: V, into: V) -> None:
         """All rows of one panel of one point."""
-        f, shape, cut, few = self.f, self.shape, self.cut, int_(0, "i1")
-        width = f.binary("udiv", run.size_bytes, self.step_bytes)
-        narrow = f.icmp("sle", width, int_(shape.lanes))
-        ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
+        f, shape, few = self.f, self.shape, int_(0, "i1")
+        vector_bytes = f.mul(self.step_bytes, int_(shape.lanes))
+        beside_bytes = f.binary("urem", run.size_bytes, vector_bytes)
+        whole = Run(run.begin, f.sub(run.size_bytes, beside_bytes))
+        width = f.binary("udiv", whole.size_bytes, self.step_bytes)
+        with f.when(f.icmp("ne", width, int_(0))):
+            ahead = Ahead.of(f, shape, self.cut.parts, few, width, whole, following)
+            narrow = f.icmp("sle", width, int_(shape.lanes))
+            picks = [f.select(narrow, *both) for both in zip(*self.picks, strict=True)]
+            self._rows(picks, whole.begin, a, into, ahead)
+        with f.when(f.icmp("ne", beside_bytes, int_(0))):
+            self._rows(self.picks_beside, whole.end(f), a, f.gep(into, width, shape.dtype), Ahead.nothing())
+
+    def _rows(self, picks: Sequence[V], b: V, a: V, into: V, ahead: Ahead) -> None:
+        """All rows of some columns, by the micro-kernels for the larger and for the smaller tiles."""
+        f, cut = self.f, self.cut
         set_words(f, self.descriptor, ahead.words)
-        picks = [f.select(narrow, *both) for both in zip(*self.picks, strict=True)]
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
             kernel = f.select(f.icmp("slt", tile.index, cut.extra), *picks)
             half = second_half(f, count, self.row)
-            f.call_pointer(kernel, row, run.begin, to, half, self.descriptor, later)
+            f.call_pointer(kernel, row, b, to, half, self.descriptor, later)
             tile.next(
                 f.gep(row, f.mul(count, self.row), "i8"),
                 f.gep(to, f.mul(count, int_(self.tile_bytes)), "i8"),

@@ -21,9 +21,11 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.library import winograd_ir
+from sardonyx.kernels.library import beside_ir, winograd_ir
+from sardonyx.kernels.tiles.beside import define_beside, pick_name, unread_bytes
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd import pack
+from sardonyx.kernels.winograd.beside import together_for
 from sardonyx.kernels.winograd.blocking import blocking, few_tiles
 from sardonyx.kernels.winograd.choose import is_exact
 from sardonyx.kernels.winograd.driver import define_winograd
@@ -35,7 +37,7 @@ from sardonyx.llvm.vec import Module
 from sardonyx.object import engine
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import examples, runnable_targets
+from tests.runnable import examples, is_for_others, runnable_targets
 from tests.tolerance import difference_of_transforms
 from tests.unit.kernels.convolution.test_conv import (
     Case,
@@ -47,7 +49,7 @@ from tests.unit.kernels.convolution.test_conv import (
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled_alone, contractions, loaded
+from tests.unit.objects import compiled, compiled_alone, contractions, loaded
 
 OPERANDS = {dt.I16: (np.int16, np.int16), dt.U8: (np.uint8, np.int8)}
 """Samples and weights, by what samples are."""
@@ -75,6 +77,9 @@ CASES = (
     Case(16, 16, (30, 61), pad=12, dilation=(12, 18)),
     Case(32, 64, (9, 14), pad=1, images=2, group=2),
     Case(96, 192, (5, 5), pad=1, group=3),
+    Case(33, 24, (31, 29), pad=1),
+    Case(17, 8, (30, 40), pad=1),
+    Case(50, 68, (12, 25), pad=1, images=2),
 )
 
 
@@ -92,11 +97,18 @@ def under(scheme: Scheme, case: Case) -> Case:
     return replace(case, size=size, kernel=scheme.taps, dilation=steps, stride=(scheme.step,) * 2)
 
 
+def togethers(target: Target) -> tuple[int, ...]:
+    """Lanes that an output of the last vector may have."""
+    return (2, 4, 8, 16) if target.lanes == target.channel_block else ()
+
+
 @cache
 def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
     own = compiled_alone(winograd_ir(scheme, goal), target)
-    return loaded([*contractions(goal, scheme.operand), own], target)
+    quick = is_for_others(target)
+    beside = [compiled(beside_ir(n, goal), target, quick=quick) for n in togethers(target)]
+    return loaded([*contractions(goal, scheme.operand), *beside, own], target)
 
 
 class Drawn:
@@ -137,9 +149,10 @@ class Drawn:
         case = self.case
         lines, pixels = case.extent
         x = guarded(blocked(self.x, case.pad))
-        w = guarded(pack.pack_winograd_weights(self.w, self.scheme, Goal(target)), align=64)
         y = guarded(new_output(case, self.dtype, "blocked", self.unwritten))
         sizes = case.channels // case.group, case.outputs // case.group
+        together = together_for(*sizes, self.scheme, Goal(target))
+        w = guarded(pack.pack_winograd_weights(self.w, self.scheme, Goal(target), together), align=64)
         cut = blocking(*sizes, self.scheme, Goal(target))
         words = {
             Winograd.X: x.ctypes.data,
@@ -160,6 +173,10 @@ class Drawn:
             Winograd.LINE_STEP: case.dilation[0],
             Winograd.PIXEL_STEP: case.dilation[1],
         }
+        if together > 1:
+            shape = TileShape.of(Goal(target), "f32")
+            words[Winograd.BESIDE] = self.kernels(target).address(pick_name("f32", together))
+            words[Winograd.UNREAD_BYTES] = unread_bytes(sizes[0], together, shape)
         words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides(x)[:4])}
         words |= {Winograd.Y_BATCH + n: stride for n, stride in enumerate(strides(y)[:4])}
         callback = Epilogue(lambda *args: store_tile(y, "blocked", self.dtype, *args))
@@ -184,7 +201,9 @@ class Drawn:
 
 
 def define_all(module: Module, goal: Goal) -> None:
-    """All schemes, which have kernels in common."""
+    """All schemes, which have kernels in common, and the kernels of last vectors of few outputs."""
+    for together in togethers(goal.target):
+        define_beside(module, goal, together)
     for scheme in ALL:
         define_winograd(module, goal, scheme)
 
