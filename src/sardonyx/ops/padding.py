@@ -72,9 +72,9 @@ def _mirrored(x: Value, axis: int, low: Dim, high: Dim, mode: str) -> Value:
     if low == 0 and high == 0:
         return x
     n = x.shape[axis]
-    reach = n if mode == "wrap" else n - 1
     known = isinstance(low, int) and isinstance(high, int)
-    if known and mode != "edge" and dims.at_least(reach, dims.maximum(low, high)):
+    most = dims.maximum(low, high)
+    if known and dims.at_least(n, {"wrap": most, "reflect": most + 1, "edge": 1}[mode]):
         return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
     count = dim_value(n, dt.I64)
     position = iota((n + low + high,), 0, dt.I64) - dim_value(low, dt.I64)
@@ -86,6 +86,8 @@ def _side(x: Value, axis: int, amount: Dim, mode: str, before: bool) -> list[Val
         return []
     n = x.shape[axis]
     start, step = {
+        ("edge", True): (0, 1),
+        ("edge", False): (n - 1, 1),
         ("reflect", True): (amount, -1),
         ("reflect", False): (n - 2, -1),
         ("wrap", True): (n - amount, 1),
@@ -93,7 +95,8 @@ def _side(x: Value, axis: int, amount: Dim, mode: str, before: bool) -> list[Val
     }[mode, before]
     starts = [start if a == axis else 0 for a in range(x.rank)]
     lengths = [amount if a == axis else size for a, size in enumerate(x.shape)]
-    return [x.slice(starts, lengths, [step if a == axis else 1 for a in range(x.rank)])]
+    taken = [1 if a == axis and mode == "edge" else length for a, length in enumerate(lengths)]
+    return [x.slice(starts, taken, [step if a == axis else 1 for a in range(x.rank)]).broadcast(lengths)]
 
 
 def _source(position: Value, count: Value, mode: str) -> Value:
