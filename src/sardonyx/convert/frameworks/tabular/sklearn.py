@@ -24,7 +24,9 @@ from sardonyx.convert.frameworks.tabular import (
     sklearn_functions,
     sklearn_imputers,
     sklearn_margins,
+    sklearn_neighbors,
     sklearn_pandas,
+    sklearn_selectors,
     sklearn_splines,
     sklearn_trees,
     sklearn_voting,
@@ -34,6 +36,21 @@ from sardonyx.convert.frameworks.tabular import sklearn_columns as columns
 from sardonyx.convert.frameworks.tabular.boosting import texts_of
 from sardonyx.convert.frameworks.tabular.tables import Table, told
 
+PARTS = (
+    sklearn_boosting,
+    sklearn_calibration,
+    sklearn_categories,
+    sklearn_encoders,
+    sklearn_functions,
+    sklearn_imputers,
+    sklearn_margins,
+    sklearn_neighbors,
+    sklearn_selectors,
+    sklearn_splines,
+    sklearn_trees,
+    sklearn_voting,
+)
+"""Who changes what skl2onnx makes of some kinds."""
 OPSET = {"": 21, "ai.onnx.ml": 3}
 
 
@@ -155,18 +172,11 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
     with (
         warnings.catch_warnings(),
         _whole_numbers(),
-        sklearn_boosting.registered(),
-        sklearn_calibration.registered(),
-        sklearn_categories.registered(),
-        sklearn_encoders.registered(),
-        sklearn_functions.registered(),
-        sklearn_imputers.registered(),
-        sklearn_margins.registered(),
-        sklearn_splines.registered(),
-        sklearn_trees.registered(),
-        sklearn_voting.registered(),
+        contextlib.ExitStack() as ours,
     ):
         warnings.simplefilter("ignore")
+        for part in PARTS:
+            ours.enter_context(part.registered())
         try:
             proto = skl2onnx.convert_sklearn(
                 model,

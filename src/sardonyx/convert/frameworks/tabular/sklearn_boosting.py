@@ -85,12 +85,12 @@ def enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any)
         names[tensor.name] = str(scope.get_unique_variable_name(tensor.name))
         container.add_initializer(names[tensor.name], None, None, tensor)
     for node in graph.nodes:
-        (output,) = node.output
-        names.setdefault(output, str(scope.get_unique_variable_name(output)))
+        for output in node.output:
+            names.setdefault(output, str(scope.get_unique_variable_name(output)))
         container.add_node(
             node.op_type,
             [names[name] for name in node.input],
-            [names[output]],
+            [names[name] for name in node.output],
             op_domain=node.domain,
             op_version=OPSET_ML if node.domain else container.target_opset_any_domain(""),
             name=scope.get_unique_operator_name(node.op_type),

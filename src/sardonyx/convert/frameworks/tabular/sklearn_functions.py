@@ -15,7 +15,8 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import ConvertError
-from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
+from sardonyx.convert.frameworks.tabular.sklearn_boosting import whole
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import finish, numbers
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
 
 Formula = Callable[[GraphWriter, str], str]
@@ -111,23 +112,3 @@ def _converter(before: Any) -> Any:
         finish(graph, answer, names, operator, scope, container)
 
     return convert
-
-
-def numbers(operator: Any, width: int) -> None:
-    """Say that an operator answers floats, float64 if it is given any."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    is_wide = any(isinstance(value.type, DoubleTensorType) for value in operator.inputs)
-    kind = DoubleTensorType if is_wide else FloatTensorType
-    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), width])
-
-
-def finish(
-    graph: GraphWriter, answer: str, names: dict[str, str], operator: Any, scope: Any, container: Any
-) -> None:
-    """Enter the graph, whose answer becomes the operator's output in the type that it was said to have."""
-    from skl2onnx.common.data_types import DoubleTensorType
-
-    is_wide = isinstance(operator.outputs[0].type, DoubleTensorType)
-    graph.node("Cast", [answer], "y", to=TensorProto.DOUBLE if is_wide else TensorProto.FLOAT)
-    enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)

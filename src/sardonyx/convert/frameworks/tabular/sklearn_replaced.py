@@ -10,20 +10,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Writer:
-    """How estimators of a kind are written: types of their outputs, nodes, and options that there are."""
+    """How estimators of a kind are written: outputs, types of these, nodes, and options."""
 
     shapes: Callable[[Any], None]
     convert: Callable[[Any, Any, Any], None]
     options: Mapping[str, Any] | None = None
+    parser: Callable[..., Any] | None = None
 
 
 @contextlib.contextmanager
 def written(writers: Mapping[type, Writer]) -> Iterator[None]:
     """While this lasts, skl2onnx converts these kinds so."""
+    from skl2onnx import _parse, update_registered_converter
     from skl2onnx import _supported_operators as known
-    from skl2onnx import update_registered_converter
 
-    names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
+    changed: tuple[dict[Any, Any], ...] = (known.sklearn_operator_name_map, _parse.sklearn_parsers_map)
+    before = [dict(rows) for rows in changed]
     for kind, writer in writers.items():
         update_registered_converter(
             kind,
@@ -32,12 +34,14 @@ def written(writers: Mapping[type, Writer]) -> Iterator[None]:
             writer.convert,
             overwrite=True,
             options=writer.options,
+            parser=writer.parser,
         )
     try:
         yield
     finally:
-        names.clear()
-        names.update(before)
+        for rows, olds in zip(changed, before, strict=True):
+            rows.clear()
+            rows.update(olds)
 
 
 def original(kind: type) -> Writer:

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import whole
-from sardonyx.convert.frameworks.tabular.sklearn_functions import finish, numbers
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import finish, numbers
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 
