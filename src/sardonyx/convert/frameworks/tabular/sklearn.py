@@ -17,12 +17,17 @@ from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Req
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import (
     lightgbm,
+    sklearn_affine,
     sklearn_boosting,
     sklearn_calibration,
     sklearn_categories,
+    sklearn_centres,
+    sklearn_dummies,
     sklearn_encoders,
     sklearn_functions,
     sklearn_imputers,
+    sklearn_inner,
+    sklearn_kernels,
     sklearn_margins,
     sklearn_neighbors,
     sklearn_pandas,
@@ -37,12 +42,17 @@ from sardonyx.convert.frameworks.tabular.boosting import texts_of
 from sardonyx.convert.frameworks.tabular.tables import Table, told
 
 PARTS = (
+    sklearn_affine,
     sklearn_boosting,
     sklearn_calibration,
     sklearn_categories,
+    sklearn_centres,
+    sklearn_dummies,
     sklearn_encoders,
     sklearn_functions,
     sklearn_imputers,
+    sklearn_inner,
+    sklearn_kernels,
     sklearn_margins,
     sklearn_neighbors,
     sklearn_selectors,
@@ -82,8 +92,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     table = sklearn_pandas.with_categories(columns.table_of(model), model)
     feeds, drawn = table.feeds(request)
     known = {column.name: column.categories for column in table.columns if column.categories}
-    path.write_bytes(_converted(model, feeds, list(table.taken(feeds)), request))
     asked, names = answers_of(model)
+    path.write_bytes(_converted(model, feeds, list(table.taken(feeds)), request))
     return Exported(
         path,
         table.asked(feeds, lambda part: _told(model, asked, table, part), drawn=drawn),
@@ -112,7 +122,9 @@ def answers_of(model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if is_outlier_detector(last):
         return ("predict", "decision_function"), ("label", "scores")
     if is_clusterer(last) and hasattr(last, "predict"):
-        return ("predict", "transform"), ("label", "distances")
+        if hasattr(last, "transform"):
+            return ("predict", "transform"), ("label", "distances")
+        return ("predict",), ("label",)
     if hasattr(last, "predict"):
         return ("predict",), ("value",)
     if hasattr(last, "transform"):
@@ -200,6 +212,16 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
     return data
 
 
+_SOLVING = (
+    *(
+        "NMF",
+        "MiniBatchNMF",
+        "LatentDirichletAllocation",
+        "DictionaryLearning",
+        "MiniBatchDictionaryLearning",
+    ),
+    *("SparseCoder", "LocallyLinearEmbedding"),
+)
 _WORDS = r"\w\w+"
 """scikit-learn's words, of two letters of any language or more; skl2onnx's are of one and of ASCII."""
 
@@ -242,6 +264,12 @@ def _refusal(model: Any, error: Exception) -> str:
     for part in sklearn_pandas.parts_of(model):
         if columns.is_text_reader(part) and (instead := _instead(part)):
             return f"{type(part).__name__} has no ONNX form {instead}"
+    for part in sklearn_pandas.parts_of(model):
+        if type(part).__name__ in _SOLVING:
+            return (
+                f"{type(part).__name__} has no ONNX form, since it solves anew for each row it transforms; "
+                "fit a PCA, TruncatedSVD or FactorAnalysis, or move it in front of the model"
+            )
     if "MissingShapeCalculator" in kind or "MissingConverter" in kind:
         return (
             f"a part of this {type(model).__name__} has no ONNX form: {said} "

@@ -16,7 +16,18 @@ from sardonyx.convert.frameworks.tabular.tables import Column, Table
 
 # Fitted attributes whose last axis is the features: points in their space, and their deviations.
 POINTS = (
-    *("_fit_X", "support_vectors_", "cluster_centers_", "centroids_", "means_", "theta_", "mean_"),
+    *(
+        "_fit_X",
+        "support_vectors_",
+        "cluster_centers_",
+        "subcluster_centers_",
+        "centroids_",
+        "X_fit_",
+        "means_",
+        "theta_",
+        "mean_",
+        "location_",
+    ),
     *("statistics_", "center_", "data_min_", "data_max_", "median_"),
 )
 STRANGER = "a category never seen"
@@ -25,6 +36,7 @@ OF_LABELS = {
     "LabelBinarizer": "OneHotEncoder",
     "MultiLabelBinarizer": "OneHotEncoder",
 }
+OF_OTHERS = ("DictVectorizer", "FeatureHasher", "IsotonicRegression", "PatchExtractor")
 SPREADS = ("scale_", "var_", "data_range_")
 
 
@@ -110,6 +122,11 @@ def _width(model: Any) -> int:
             f"{name} encodes labels, not columns, and the ONNX model of a classifier answers its labels "
             f"itself; convert the classifier, or encode columns with {OF_LABELS[name]}"
         )
+    if name in OF_OTHERS:
+        raise ConvertError(
+            f"{name} reads no table of columns, and has no ONNX form; move it in front of the model, which "
+            "then reads what it makes"
+        )
     raise ConvertError(f"{name} has no number of features; was it fitted?")
 
 
@@ -174,9 +191,10 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
                 if not _keeps_columns(step):
                     return
         return
-    if hasattr(model, "best_estimator_"):
-        _learn(model.best_estimator_, places, names, facts)
-        return
+    for name in ("best_estimator_", "regressor_", "estimator_"):
+        if getattr(getattr(model, name, None), "n_features_in_", -1) == len(places):
+            _learn(getattr(model, name), places, names, facts)
+            return
     if is_text_reader(model):
         words = list(getattr(model, "vocabulary_", {}))[:100]
         facts[places[0]].is_text = True

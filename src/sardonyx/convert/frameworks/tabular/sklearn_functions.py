@@ -79,15 +79,16 @@ def registered() -> contextlib.AbstractContextManager[None]:
     return written({FunctionTransformer: Writer(_shapes(before.shapes), _converter(before.convert))})
 
 
-def _formula(model: Any) -> Formula:
-    name = getattr(model.func, "__name__", type(model.func).__name__)
-    formula = FORMULAS.get(name) if isinstance(model.func, np.ufunc) else None
-    if formula is None or model.kw_args:
+def formula(function: Any, options: Any) -> Formula:
+    """How a function with these keyword arguments is written; ConvertError if it cannot be."""
+    name = getattr(function, "__name__", type(function).__name__)
+    known = FORMULAS.get(name) if isinstance(function, np.ufunc) else None
+    if known is None or options:
         raise ConvertError(
             f"the function {name!r} of a FunctionTransformer has no ONNX form; these of numpy have one: "
             f"{', '.join(FORMULAS)} (expit is scipy's). Call others before the model instead"
         )
-    return formula
+    return known
 
 
 def _shapes(before: Any) -> Any:
@@ -95,7 +96,7 @@ def _shapes(before: Any) -> Any:
         if operator.raw_operator.func is None:
             before(operator)
             return
-        _formula(operator.raw_operator)
+        formula(operator.raw_operator.func, operator.raw_operator.kw_args)
         numbers(operator, sum(value.type.shape[1] for value in operator.inputs))
 
     return shapes
@@ -108,7 +109,7 @@ def _converter(before: Any) -> Any:
             return
         graph = GraphWriter()
         given, names = whole(graph, operator, TensorProto.DOUBLE)
-        answer = _formula(operator.raw_operator)(graph, given)
+        answer = formula(operator.raw_operator.func, operator.raw_operator.kw_args)(graph, given)
         finish(graph, answer, names, operator, scope, container)
 
     return convert

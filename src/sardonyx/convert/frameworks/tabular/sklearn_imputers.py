@@ -14,15 +14,21 @@ from onnx import TensorProto
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
 
 
 def registered() -> contextlib.AbstractContextManager[None]:
     """While this lasts, skl2onnx converts them right."""
-    from sklearn.impute import SimpleImputer
+    from sklearn.impute import MissingIndicator, SimpleImputer
 
     before = original(SimpleImputer)
-    return written({SimpleImputer: Writer(_shapes(before.shapes), _converter(before.convert))})
+    return written(
+        {
+            SimpleImputer: Writer(_shapes(before.shapes), _converter(before.convert)),
+            MissingIndicator: answering(lambda model: len(model.features_), _told),
+        }
+    )
 
 
 def _shapes(before: Any) -> Any:
@@ -87,10 +93,7 @@ def _converter(before: Any) -> Any:
         kind, dtype = (TensorProto.DOUBLE, np.float64) if is_double else (TensorProto.FLOAT, np.float32)
         graph = GraphWriter()
         given, names = whole(graph, operator, kind)
-        if np.isnan(model.missing_values):
-            missing = graph.node("IsNaN", [given])
-        else:
-            missing = graph.node("Equal", [given, graph.unnamed(dtype(model.missing_values))])
+        missing = _is_missing(graph, model, given, dtype)
         filled = graph.node("Where", [missing, graph.unnamed(model.statistics_.astype(dtype)), given])
         ones = graph.node("Cast", [missing], to=kind)
         told = np.asarray(model.indicator_.features_, np.int64)
@@ -102,3 +105,15 @@ def _converter(before: Any) -> Any:
         enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
 
     return convert
+
+
+def _is_missing(graph: GraphWriter, model: Any, given: str, dtype: Any) -> str:
+    if np.isnan(model.missing_values):
+        return graph.node("IsNaN", [given])
+    return graph.node("Equal", [given, graph.unnamed(dtype(model.missing_values))])
+
+
+def _told(graph: GraphWriter, model: Any, x: str) -> str:
+    """1 where something is missing, of the columns that tell it."""
+    missing = graph.node("Cast", [_is_missing(graph, model, x, np.float64)], to=TensorProto.FLOAT)
+    return graph.node("Gather", [missing, graph.unnamed(np.asarray(model.features_, np.int64))], axis=1)

@@ -30,11 +30,16 @@ def _converter(original: Any) -> Any:
     return convert
 
 
-def turned(model: Any, graph: Any) -> None:
-    """Turn the sign of the margins, the second output, of a support vector machine of two classes."""
+def is_turned(model: Any) -> bool:
+    """Whether skl2onnx gives its margins the wrong sign: a support vector machine of two classes."""
     from sklearn.svm import SVC, NuSVC
 
-    if not isinstance(model, (SVC, NuSVC)) or model.probability is True or len(model.classes_) != 2:
+    return isinstance(model, (SVC, NuSVC)) and model.probability is not True and len(model.classes_) == 2
+
+
+def turned(model: Any, graph: Any) -> None:
+    """Turn the sign of the margins, the second output, where it is wrong."""
+    if not is_turned(model):
         return
     name = graph.output[1].name
     for node in graph.node:

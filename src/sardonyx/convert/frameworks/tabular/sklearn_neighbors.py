@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array
-from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, best, deciding, lowest, total
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, best, classifying, lowest, total
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, original, written
 
 
@@ -23,7 +23,7 @@ def registered() -> contextlib.AbstractContextManager[None]:
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
     ours = {
-        KNeighborsClassifier: deciding(lambda model: model.classes_, _decide),
+        KNeighborsClassifier: classifying(_decide),
         KNeighborsRegressor: answering(lambda model: _targets(model).shape[1], _mean),
     }
     return written({kind: _either(writer, original(kind)) for kind, writer in ours.items()})

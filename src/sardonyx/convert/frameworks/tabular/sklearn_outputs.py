@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,11 @@ def answering(width: Callable[[Any], int], write: Numbers) -> Writer:
     return Writer(shapes, convert, parser=_one)
 
 
-def deciding(classes: Callable[[Any], Array], write: Decides) -> Writer:
-    """A converter of models that decide for one of these classes, texts or whole numbers."""
+def deciding(classes: Callable[[Any], Array], write: Decides, width: int | None = None) -> Writer:
+    """A converter of models that decide for one of these classes; scores are for each, or so many."""
 
     def shapes(operator: Any) -> None:
-        labels(operator, classes(operator.raw_operator))
+        labels(operator, classes(operator.raw_operator), width)
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
         graph, model = GraphWriter(), operator.raw_operator
@@ -49,7 +50,12 @@ def deciding(classes: Callable[[Any], Array], write: Decides) -> Writer:
         names["label"] = operator.outputs[0].full_name
         finish(graph, scores, names, operator, scope, container)
 
-    return Writer(shapes, convert, OPTIONS)
+    return Writer(shapes, convert)
+
+
+def classifying(write: Decides) -> Writer:
+    """A converter of classifiers."""
+    return replace(deciding(lambda model: model.classes_, write), options=OPTIONS)
 
 
 def _one(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -72,13 +78,13 @@ def numbers(operator: Any, width: int) -> None:
     operator.outputs[-1].type = kind([operator.inputs[0].get_first_dimension(), width])
 
 
-def labels(operator: Any, classes: Array) -> None:
-    """Say that the first output is of these classes, and the second a number for each."""
+def labels(operator: Any, classes: Array, width: int | None = None) -> None:
+    """Say that the first output is of these classes, and the second a number for each, or so many."""
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType
 
     kind = StringTensorType if classes.dtype.kind in "OUS" else Int64TensorType
     operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension()])
-    numbers(operator, len(classes))
+    numbers(operator, width or len(classes))
 
 
 def best(graph: GraphWriter, scores: str) -> str:

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.decomposition import NMF
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE
@@ -111,6 +112,11 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
         sklearn._refusal(model, ValueError())
         == "skl2onnx cannot convert this Pipeline (ValueError: ValueError)" + REPLACE
     )
+
+
+def test_what_solves_for_each_row(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="NMF has no ONNX form, since it solves anew for each row it"):
+        sklearn.export(NMF(1, tol=0, max_iter=5).fit(ROWS), Request(), tmp_path / "m.onnx")
 
 
 def test_classes_are_those_of_the_last_step() -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -107,6 +108,8 @@ def test_readers_of_texts() -> None:
 
 
 def test_what_was_not_fitted() -> None:
+    with pytest.raises(ConvertError, match="DictVectorizer reads no table of columns, and has no ONNX form"):
+        table_of(DictVectorizer())
     with pytest.raises(ConvertError, match="Ridge has no number of features; was it fitted"):
         table_of(Ridge())
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -70,3 +70,11 @@ def test_skl2onnx_is_as_it_was_afterwards() -> None:
     with sklearn_imputers.registered():
         assert known[SimpleImputer] == "SardonyxSimpleImputer"
     assert known == before
+
+
+def test_what_tells_the_missing() -> None:
+    rows = np.array([[1.0, np.nan, 3.0], [4.0, 5.0, 6.0], [-1.0, np.nan, 0.0]])
+    assert from_sklearn(MissingIndicator().fit(rows), sample=rows).parity.holds
+    filled = np.nan_to_num(rows, nan=7)
+    every = MissingIndicator(features="all", missing_values=-1).fit(filled)
+    assert from_sklearn(every, sample=filled).parity.holds

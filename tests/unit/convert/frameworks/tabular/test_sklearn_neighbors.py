@@ -9,6 +9,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from sardonyx.convert import from_sklearn
+from sardonyx.convert.frameworks.tabular import sklearn_neighbors
 
 DICE = np.random.default_rng(0)
 ROWS = DICE.normal(size=(60, 3)).astype(np.float32).astype(np.float64)
@@ -51,3 +52,12 @@ def test_far_from_zero() -> None:
 def test_several_labels_of_a_row() -> None:
     several = np.stack([CLASSES, CLASSES[::-1]], 1)
     assert from_sklearn(KNeighborsClassifier().fit(ROWS, several), sample=FAR).parity.holds
+
+
+def test_skl2onnx_is_as_it_was_afterwards() -> None:
+    from skl2onnx._supported_operators import sklearn_operator_name_map as known
+
+    before = dict(known)
+    with sklearn_neighbors.registered():
+        assert known[KNeighborsRegressor] == "SardonyxKNeighborsRegressor"
+    assert known == before

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from sardonyx.convert import ConvertError, from_sklearn
+from sardonyx.convert.frameworks.tabular import sklearn_selectors
 
 ROWS = np.random.default_rng(0).normal(size=(80, 4))
 SELECTORS = [
@@ -45,3 +46,12 @@ def test_nothing_selected() -> None:
     model.variances_[:] = 0
     with pytest.raises(ConvertError, match="VarianceThreshold selected no column"):
         from_sklearn(model, sample=ROWS)
+
+
+def test_skl2onnx_is_as_it_was_afterwards() -> None:
+    from skl2onnx._supported_operators import sklearn_operator_name_map as known
+
+    before = dict(known)
+    with sklearn_selectors.registered():
+        assert known[SelectKBest] == "SardonyxSelectKBest"
+    assert known == before
