@@ -17,8 +17,10 @@ def booster(values: Any) -> Any:
 
 def test_an_estimator_answers_for_itself() -> None:
     model = SimpleNamespace(predict=lambda rows: ["a"], predict_proba=lambda rows: [[0.75, 0.25]])
-    label, chances = answers(model, None, is_classifier=False)
+    label, chances = answers(model, None, is_classifier=True)
     assert (label.tolist(), chances.tolist()) == (["a"], [[0.75, 0.25]])
+    (values,) = answers(model, None, is_classifier=False)
+    assert values.tolist() == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_searches_and_selections(model: Any) -> None:
 
 
 def test_densities_are_refused_in_words() -> None:
-    with pytest.raises(ConvertError, match="a part of this KernelDensity has no ONNX form"):
+    with pytest.raises(ConvertError, match="KernelDensity neither predicts nor transforms"):
         from_sklearn(KernelDensity().fit(ROWS))
 
 
