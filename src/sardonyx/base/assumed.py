@@ -1,13 +1,18 @@
-"""Sizes where work is estimated: what is not known is taken for `ASSUMED`. Knows nothing of tensors."""
+"""Sizes where work is estimated: what is not known is taken for a common size. Knows nothing of tensors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sardonyx.base.dim import ASSUMED, Dim, evaluate, symbols
 
+IMAGE_PIXELS = 224
+"""Lines and pixels of a common image."""
 
-def assumed(dim: Dim) -> int:
-    """The value of `dim` where every size that is not known is `ASSUMED`."""
+
+def assumed(dim: Dim, size: int = ASSUMED, others: Mapping[str, int] | None = None) -> int:
+    """The value of `dim` where every size that is not known, nor among `others`, is `size`."""
     try:
-        return evaluate(dim, dict.fromkeys(symbols(dim), ASSUMED))
-    except (ValueError, ZeroDivisionError):
-        return ASSUMED
+        return evaluate(dim, {**dict.fromkeys(symbols(dim), size), **(others or {})})
+    except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
+        return size

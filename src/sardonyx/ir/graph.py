@@ -61,13 +61,12 @@ class Graph:
         return frozenset([value.prim for value in self._ordered])
 
     @cached_property
-    def results(self) -> Mapping[int, tuple[Value, ...]]:
+    def results(self) -> Mapping[int, Sequence[Value]]:
         """Those values that are results of one with several, by its id."""
-        found: dict[int, tuple[Value, ...]] = {}
+        found: dict[int, list[Value]] = {}
         for value in self._ordered:
             if value.prim == "result":
-                of = value.args[0].id
-                found[of] = (*found.get(of, ()), value)
+                found.setdefault(value.args[0].id, []).append(value)
         return found
 
     @property

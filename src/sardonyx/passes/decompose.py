@@ -37,9 +37,7 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
             return arg_extreme(value)
         case "dot" | "conv" if value.dtype in (dt.F16, dt.BF16):
             return in_single(value)
-        case "dot" if not _contracts(value):
-            return dot_as_sum(value)
-        case "dot" if _is_thin(value):
+        case "dot" if not _contracts(value) or _is_thin(value):
             return dot_as_sum(value)
         case "dot" if value.rank > 4:
             return dot_of_batch(value)

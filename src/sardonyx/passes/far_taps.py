@@ -11,12 +11,10 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.assumed import IMAGE_PIXELS, assumed
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
-
-_FREE_PIXELS = 224
-"""What a size is taken to be that only a feed tells: that of a common image."""
 
 _TRANSFORMS = ((2, 9 / 4), (4, 4.0))
 """Outputs of a transformed square along an axis, and how many times fewer products that takes."""
@@ -48,7 +46,7 @@ def missing_zeros(conv: Value, goal: Goal) -> tuple[Dim, Dim]:
 
 def _pays(x: Value, apart: tuple[int, int], goal: Goal) -> bool:
     """Whether there are fewer products than in transformed squares, of pixels as far apart."""
-    sizes = [_usual(size) for size in x.shape[2:4]]
+    sizes = [max(1, assumed(size, IMAGE_PIXELS)) for size in x.shape[2:4]]
     taps = [
         1 + 2 * min(1, max(0, size - n + beside) / size)
         for size, n, beside in zip(sizes, apart, (0, _BESIDE), strict=True)
@@ -64,11 +62,3 @@ def _pays(x: Value, apart: tuple[int, int], goal: Goal) -> bool:
         for side, gain in _TRANSFORMS
     )
     return direct * _LEAST_GAIN[goal.find_matrix("f32", everywhere=True) is not None] < min(squares)
-
-
-def _usual(size: Dim) -> int:
-    free = dict.fromkeys(dims.symbols(size), _FREE_PIXELS)
-    try:
-        return max(1, dims.evaluate(size, free))
-    except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
-        return _FREE_PIXELS

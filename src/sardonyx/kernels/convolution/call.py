@@ -92,8 +92,8 @@ def conv_call(
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
     axes = (sample, block, line, pixel, lane)
     matrix = band or chosen(anchor, goal)
-    words |= {} if matrix or few or again or beside > 1 else _reach(anchor, words, (line, pixel) == natural)
     on_vectors = not (matrix or few or again)
+    words |= _reach(anchor, words, (line, pixel) == natural) if on_vectors and beside == 1 else {}
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, **_may(operand, on_vectors, band, goal))
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
         f"sdx_conv_{again.how if again else _how(few, matrix)}{_input_of(x) if band else ''}{operand}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from sardonyx.base import dim as dims
+from sardonyx.base.assumed import IMAGE_PIXELS, assumed
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
@@ -48,9 +49,6 @@ _PART_CYCLES = 0.55
 
 _FLOAT_BYTES = 4
 
-_FREE_PIXELS = 224
-"""What a size is taken to be that only a feed tells: that of a common image, and one sample."""
-
 _FREE_SEQUENCES = 8
 """Samples of short lines that only a feed tells."""
 
@@ -77,7 +75,7 @@ def samples_are_lines(anchor: Value) -> bool:
 
 
 def sizes_of(anchor: Value) -> Sizes:
-    """The sizes, with those that only a feed tells taken for common ones."""
+    """The sizes, with those that only a feed tells taken for those of one common image."""
     batch, _, lines, pixels, _ = anchor.shape
     one = dict.fromkeys(dims.symbols(batch), 1)
     if samples_are_lines(anchor):
@@ -85,11 +83,7 @@ def sizes_of(anchor: Value) -> Sizes:
         batch, lines = 1, batch
 
     def size(dim: Dim) -> int:
-        free = dict.fromkeys(dims.symbols(dim), _FREE_PIXELS)
-        try:
-            return max(1, dims.evaluate(dim, {**free, **one}))
-        except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
-            return _FREE_PIXELS
+        return max(1, assumed(dim, IMAGE_PIXELS, one))
 
     outputs, channels, *taps = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
     down, across = (d if n > 1 else 1 for d, n in zip(anchor.attrs["dilations"], taps, strict=True))

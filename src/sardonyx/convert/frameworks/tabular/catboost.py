@@ -87,8 +87,8 @@ def _of_each_alone(path: Path) -> None:
 def _answered(model: Any, feeds: Feeds, is_classifier: bool) -> list[Array]:
     rows = feeds["features"].astype(np.float64)
     if not is_classifier:
-        kinds = {"prediction_type": "RawFormulaVal"}
-        is_asked = not kinds.keys() - inspect.signature(model.predict).parameters.keys()
-        return [np.asarray(model.predict(rows, **(kinds if is_asked else {})))]
+        has_kinds = "prediction_type" in inspect.signature(model.predict).parameters
+        kind = {"prediction_type": "RawFormulaVal"} if has_kinds else {}
+        return [np.asarray(model.predict(rows, **kind))]
     labels = np.asarray(model.predict(rows, prediction_type="Class")).reshape(-1)
     return [labels, np.asarray(model.predict(rows, prediction_type="Probability"))]

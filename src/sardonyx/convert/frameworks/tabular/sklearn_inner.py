@@ -15,7 +15,15 @@ from sardonyx.convert.frameworks.tabular.sklearn_affine import affine, mapped
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
 from sardonyx.convert.frameworks.tabular.sklearn_functions import formula
 from sardonyx.convert.frameworks.tabular.sklearn_margins import is_turned
-from sardonyx.convert.frameworks.tabular.sklearn_outputs import OPTIONS, finish, labels, named, numbers, total
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import (
+    OPTIONS,
+    finish,
+    labels,
+    named,
+    numbers,
+    reached,
+    total,
+)
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 ROUNDING = 2.0**-22
@@ -153,10 +161,7 @@ def _threshold(scope: Any, operator: Any, container: Any) -> None:
         score = graph.node("Neg", [score])
     if not isinstance(operator.outputs[-1].type, DoubleTensorType):
         border -= ROUNDING * max(abs(border), 1)
-    reached = graph.node("GreaterOrEqual", [score, graph.unnamed(np.float64(border))])
-    place = graph.node(
-        "Cast", [graph.node("Squeeze", [reached, graph.unnamed(np.array([1]))])], to=TensorProto.INT64
-    )
+    place = reached(graph, score, border)
     named(graph, place, model.classes_[::-1] if is_first else model.classes_, "label")
     names = {"judged": judged, "scores": scores, "label": operator.outputs[0].full_name}
     finish(graph, "scores", names, operator, scope, container)
@@ -217,11 +222,12 @@ def _chain(scope: Any, operator: Any, container: Any) -> None:
         width += 1
         found.append(_asked(scope, container, estimator, [behind]))
         link = GraphWriter()
-        fed, fed_names = found[-1][0], found[-1]
+        fed = found[-1][0]
         value = _wide(link, "said")
         if method != "predict":
-            fed_names = _asked(scope, container, estimator, [behind], raw=method == "decision_function")
-            fed = fed_names[-1]
+            is_raw = method == "decision_function"
+            answers = _asked(scope, container, estimator, [behind], raw=True) if is_raw else found[-1]
+            fed = answers[-1]
             value = _second(link, value)
         number = link.node("Cast", [value], to=kind)
         link.node("Concat", ["before", number], "after", axis=1)

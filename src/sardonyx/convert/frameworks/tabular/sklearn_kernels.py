@@ -7,12 +7,11 @@ import math
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, ConvertError
 from sardonyx.convert.frameworks.tabular.sklearn_affine import affine
-from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, deciding, total
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, deciding, reached, total
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import written
 
 
@@ -108,8 +107,4 @@ def _envelope(graph: GraphWriter, model: Any, x: str) -> tuple[str, str]:
     turned = graph.node("MatMul", [moved, graph.unnamed(model.get_precision())])
     far = total(graph, graph.node("Mul", [moved, turned]), 1)
     scores = graph.node("Sub", [graph.unnamed(np.float64(-model.offset_)), far])
-    inside = graph.node("GreaterOrEqual", [scores, graph.unnamed(np.float64(0))])
-    place = graph.node(
-        "Cast", [graph.node("Squeeze", [inside, graph.unnamed(np.array([1]))])], to=TensorProto.INT64
-    )
-    return place, scores
+    return reached(graph, scores, 0), scores
