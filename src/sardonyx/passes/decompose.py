@@ -68,12 +68,14 @@ def _contracts(value: Value) -> bool:
 
 
 def _is_thin(value: Value) -> bool:
-    """Whether a product of one matrix with one vector has no constant weights, which lie packed for tiles.
+    """Whether each product is one of a matrix with a vector, and none has constant weights, packed for tiles.
 
-    To pack takes as long as to multiply once.
+    To pack takes as long as to multiply once. A matrix that several vectors share is no such matrix.
     """
     a, b = value.args
-    return value.rank == 2 and not b.is_numeric_const and (a.shape[0] == 1 or b.shape[1] == 1)
+    batch = value.shape[:-2]
+    matrices = [m for m, vector in ((b, a.shape[-2]), (a, b.shape[-1])) if vector == 1]
+    return not b.is_numeric_const and any(m.shape[:-2] == batch for m in matrices)
 
 
 def arg_extreme(value: Value) -> Value:

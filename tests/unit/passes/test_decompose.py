@@ -51,3 +51,26 @@ def test_a_fed_matrix_by_a_vector_is_a_sum(rng: np.random.Generator, a: str, b: 
     graph = parse("g " + body % f", float[{b}] w") if fed else parse("g " + body % "", w=w)
     changed = check(decompose, graph, x, *([w] if fed else []))
     assert ("dot" in prims(changed)) is not fed
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((3, 1, 7), (3, 7, 9)), ((2, 3, 9, 7), (2, 3, 7, 1)), ((4, 1, 7), (4, 7, 1))]
+)
+def test_fed_matrices_by_a_vector_each_are_sums(
+    rng: np.random.Generator, a: tuple[int, ...], b: tuple[int, ...]
+) -> None:
+    graph = parse(
+        f"g (float{list(a)} x, float{list(b)} w) => (float{list(a[:-1] + b[-1:])} y) {{ y = MatMul(x, w) }}"
+    )
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in (a, b))
+    assert "dot" not in prims(check(decompose, graph, x, w))
+
+
+@pytest.mark.parametrize(("a", "b"), [((5, 1, 7), (1, 7, 9)), ((1, 9, 7), (5, 7, 1))])
+def test_a_matrix_that_many_vectors_share_is_multiplied_in_tiles(
+    rng: np.random.Generator, a: tuple[int, ...], b: tuple[int, ...]
+) -> None:
+    shape = [5, *a[1:-1], b[-1]]
+    graph = parse(f"g (float{list(a)} x, float{list(b)} w) => (float{shape} y) {{ y = MatMul(x, w) }}")
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in (a, b))
+    assert "dot" in prims(check(decompose, graph, x, w))
