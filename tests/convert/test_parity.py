@@ -39,6 +39,17 @@ def test_errors_are_relative_to_the_largest_value() -> None:
     assert not compared((np.array([100, 1.1], F),), (np.array([100, 1.0]),)).holds
 
 
+def test_a_row_alone_is_judged_beside_all() -> None:
+    assert not compared((np.array([1e-5], F),), (np.array([1.1e-5]),)).holds
+
+    class Turns(Answers):
+        def run(self, names: None, feeds: Any) -> list[Any]:
+            return [np.array([1.0 if feeds["at"] == 0 else 1e-5], F)]
+
+    cases = [Case({"at": np.array(at)}, [np.array([value])]) for at, value in enumerate((1.0, 1.1e-5))]
+    assert compare(Turns(None), cases, drawn=True).holds
+
+
 def test_nan_and_inf_must_stand_where_they_stood() -> None:
     there = np.array([np.nan, np.inf, 1], F)
     assert compared((there,), (there,)).holds

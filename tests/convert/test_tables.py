@@ -87,6 +87,17 @@ def test_boosters_convert() -> None:
     assert model.get_booster().feature_names == list(FRAME.columns)
 
 
+@pytest.mark.parametrize("label", [0, 7, "only"])
+def test_a_single_class_has_the_probability_of_a_second(label: Any) -> None:
+    labels = np.full(len(MATRIX), label)
+    model = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(MATRIX, labels)
+    answered, likely = from_lightgbm(model).session().run(None, {"x": MATRIX[:3].astype(np.float32)})
+    assert answered.tolist() == [label] * 3 and likely.shape == (3, 2)
+    if label == 0:
+        boosted = xgboost.XGBClassifier(n_estimators=2).fit(MATRIX, labels)
+        assert from_xgboost(boosted).parity.holds
+
+
 def test_raw_columns_are_inputs_by_name(tmp_path: Path) -> None:
     converted = from_sklearn(fitted("mixed"), sample=MIXED)
     session = sardonyx.InferenceSession(str(converted.save(tmp_path / "new" / "model.onnx")))

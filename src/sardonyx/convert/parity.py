@@ -14,7 +14,7 @@ import numpy as np
 from sardonyx.convert.framework import Array, Case
 
 TOLERANCE = 1e-4
-"""Largest distance of a float output, as a part of the largest value in it."""
+"""Largest distance of a float output, as a part of the largest value that the framework gives in it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def compare(
 ) -> Parity:
     """Run the session on every case; the worst of each output. Integers may be `points` apart."""
     names = [output.name for output in session.get_outputs()]
+    sizes = [_largest(answers) for answers in zip(*(case.answers for case in cases), strict=False)]
     worst: dict[str, OutputParity] = {}
     for case in cases:
         try:
@@ -73,11 +74,17 @@ def compare(
             told = f"one of {len(ours)} outputs, where the framework gives {len(case.answers)} answers"
             return Parity([_failed(name, told) for name in names], drawn)
         theirs = [_aligned(expected, mine) for expected, mine in zip(case.answers, ours, strict=True)]
-        for name, mine, expected in zip(names, ours, theirs, strict=True):
-            found = _compared(name, mine, expected, (ours, theirs), tolerance, points)
+        for name, mine, expected, size in zip(names, ours, theirs, sizes, strict=True):
+            found = _compared(name, mine, expected, (ours, theirs), size, tolerance, points)
             known = worst.get(name)
             worst[name] = found if known is None else _worse(known, found)
     return Parity(list(worst.values()), drawn)
+
+
+def _largest(answers: Sequence[Array]) -> float:
+    """The largest value of an output in all cases: of one row alone it may be a sum that is nearly 0."""
+    finite = [np.abs(part[np.isfinite(part)]) for part in answers if part.dtype.kind in "fc"]
+    return max((float(part.max(initial=0)) for part in finite), default=0.0)
 
 
 def _failed(name: str, wrong: str) -> OutputParity:
@@ -129,6 +136,7 @@ def _compared(
     mine: Array,
     expected: Array,
     sides: tuple[Sequence[Array], Sequence[Array]],
+    size: float,
     tolerance: float,
     points: int,
 ) -> OutputParity:
@@ -136,7 +144,7 @@ def _compared(
         wrong = f"shape {list(mine.shape)}, the framework says {list(expected.shape)}"
         return OutputParity(name, np.inf, np.inf, expected.size, 0, expected.size, wrong)
     if mine.dtype.kind in "fc" and expected.dtype.kind in "fciub":
-        return _close(name, mine, expected, tolerance)
+        return _close(name, mine, expected, size, tolerance)
     mine = mine.astype(str).astype(object) if expected.dtype == object else mine
     unequal = (mine != expected) & ((mine == mine) | (expected == expected))
     ties = np.zeros(unequal.shape, bool)
@@ -152,15 +160,14 @@ def _compared(
     return OutputParity(name, error, 0.0, differing, int(ties.sum()), unequal.size, wrong)
 
 
-def _close(name: str, mine: Array, expected: Array, tolerance: float) -> OutputParity:
+def _close(name: str, mine: Array, expected: Array, size: float, tolerance: float) -> OutputParity:
     exact = expected.astype(
         np.complex128 if expected.dtype.kind == "c" or mine.dtype.kind == "c" else np.float64
     )
     same = (mine == exact) | (np.isnan(mine) & np.isnan(exact))
     with np.errstate(invalid="ignore"):
         distance = np.where(same, 0.0, np.abs(mine - exact))
-    size = np.abs(exact[np.isfinite(exact)])
-    largest = float(size.max(initial=0))
+    largest = max(size, _largest([exact]))
     error = float(np.nan_to_num(distance, nan=np.inf).max(initial=0))
     relative = error / largest if largest else error
     bound = max(tolerance, 4 * float(np.finfo(mine.dtype).eps))

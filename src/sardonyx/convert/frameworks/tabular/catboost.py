@@ -1,21 +1,21 @@
-"""CatBoost: model files and live models of numeric features through CatBoost's own ONNX export."""
+"""CatBoost: model files and live models of numeric features; the trees are written here."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
-from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.framework import Array, ConvertError, Exported, Request
 from sardonyx.convert.frameworks.pickles import unpickled
+from sardonyx.convert.frameworks.tabular import catboost_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import first_line
+from sardonyx.convert.frameworks.tabular.ensembles import narrowed, saved
 from sardonyx.convert.frameworks.tabular.tables import Column, Table
-
-SEVERAL = ("MultiRMSE", "MultiQuantile", "RMSEWithUncertainty", "MultiLogloss", "MultiCrossEntropy")
-CLASSIFYING = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
 
 
 def load(source: str, request: Request) -> Any:
@@ -39,56 +39,47 @@ def export(model: Any, request: Request, path: Path) -> Exported:
             "CatBoost exports models of numeric features only; encode categories and texts in front of it, "
             "as with scikit-learn's TargetEncoder in a pipeline"
         )
-    classes = [str(label) for label in getattr(model, "classes_", ())]
-    loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]
-    is_classifier = loss in CLASSIFYING
-    if loss.startswith(SEVERAL):
-        raise ConvertError(
-            f"CatBoost cannot export models of several answers ({loss}); train a model for each of them"
-        )
+    facts = described(model, path.with_suffix(".json"))
     borders = model.get_borders()
-    names = model.feature_names_ or [f"x{at}" for at in range(len(borders))]
-    table = Table([Column(str(n), values=borders.get(at, ())) for at, n in enumerate(names)], separate=False)
+    names = [str(name) for name in model.feature_names_ or [f"x{at}" for at in range(len(borders))]]
+    table = Table([Column(name, values=borders.get(at, ())) for at, name in enumerate(names)], separate=False)
     feeds, drawn = table.feeds(request)
-    feeds = {"features": feeds["x"]}
-    try:
-        model.save_model(str(path), format="onnx")
-    except Exception as error:
-        said = first_line(error)
-        if "label type" in said:
-            said = "its classes are neither whole numbers nor texts; fit it on such"
-        raise ConvertError(f"CatBoost cannot export this model: {said}") from error
-    if loss == "MultiClassOneVsAll":
-        _of_each_alone(path)
-    cases = table.asked(feeds, lambda part: _answered(model, part, is_classifier), drawn=drawn)
-    outputs = ("label", "probabilities") if is_classifier else ("value",)
-    labels = tuple(classes) if is_classifier else ()
+    classes = np.asarray(getattr(model, "classes_", ()))
+    graph = GraphWriter()
+    outputs = trees.written(graph, facts, classes, len(names))
+    if request.double:
+        narrowed(graph, trees.ROWS)  # CatBoost itself compares in float32
+    path.write_bytes(saved(graph, "catboost", len(names), outputs, double=request.double, rows=trees.ROWS))
+    cases = table.asked(
+        {trees.ROWS: feeds["x"]}, lambda part: _answered(model, part[trees.ROWS], facts), drawn=drawn
+    )
     return Exported(
         path,
         cases,
         drawn,
-        outputs=outputs,
-        labels=labels,
-        columns=tuple(table.names),
+        labels=tuple(str(label) for label in classes) if facts.is_classifier else (),
+        columns=tuple(names),
         notes=table.rounded(request),
     )
 
 
-def _of_each_alone(path: Path) -> None:
-    """Probabilities of each class by itself: CatBoost writes those of all together."""
-    model = onnx.load(path)
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "post_transform":
-                attribute.s = b"LOGISTIC"
-    onnx.save(model, path)
+def described(model: Any, path: Path) -> trees.Model:
+    """What CatBoost says about a fitted model, by way of a file."""
+    try:
+        model.save_model(str(path), format="json")
+    except Exception as error:
+        raise ConvertError(f"CatBoost cannot describe this model: {first_line(error)}") from error
+    loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]
+    return trees.Model(json.loads(path.read_text(encoding="utf-8")), loss)
 
 
-def _answered(model: Any, feeds: Feeds, is_classifier: bool) -> list[Array]:
-    rows = feeds["features"].astype(np.float64)
-    if not is_classifier:
-        has_kinds = "prediction_type" in inspect.signature(model.predict).parameters
-        kind = {"prediction_type": "RawFormulaVal"} if has_kinds else {}
-        return [np.asarray(model.predict(rows, **kind))]
-    labels = np.asarray(model.predict(rows, prediction_type="Class")).reshape(-1)
-    return [labels, np.asarray(model.predict(rows, prediction_type="Probability"))]
+def _answered(model: Any, rows: Array, facts: trees.Model) -> list[Array]:
+    """Labels and probabilities of a classifier, else what the estimator of its loss predicts."""
+    wide = rows.astype(np.float64)
+    if facts.is_classifier:
+        kinds = ("Class", "Probability")
+        labels, likely = (np.asarray(model.predict(wide, prediction_type=kind)) for kind in kinds)
+        return [labels if facts.is_of_several_labels else labels.reshape(-1), likely]
+    if "prediction_type" not in inspect.signature(model.predict).parameters:
+        return [np.asarray(model.predict(wide))]
+    return [np.asarray(model.predict(wide, prediction_type=facts.prediction))]

@@ -1,4 +1,4 @@
-"""Tree ensembles as ONNX writes them: what the writers of LightGBM's and XGBoost's trees share.
+"""Tree ensembles as ONNX writes them: what the writers of LightGBM's, XGBoost's and CatBoost's trees share.
 
 Decides how nodes, leaves and sets of categories are listed, and which outputs a model has. Must not know who
 trained the trees.
@@ -142,38 +142,72 @@ def valued(graph: GraphWriter, value: str, outputs: int) -> Tensors:
     return {"value": (TensorProto.FLOAT, ["batch", outputs])}
 
 
-def labelled(graph: GraphWriter, value: str, classes: Array, total: float = 1) -> Tensors:
-    """The outputs `label` and `probabilities`; of two, `value` is the second's and `total` is of both."""
-    if len(classes) == 2:
+def labelled(
+    graph: GraphWriter, value: str, classes: Array, *, total: float = 1, border: float | None = None
+) -> Tensors:
+    """The outputs `label` and `probabilities`.
+
+    Of two classes or a single one, `value` is that of a second, `total` is of both, and the label is the
+    second above `border`; without one, it is the likeliest.
+    """
+    best = _second(graph, value, border) if len(classes) == 2 and border is not None else ""
+    if len(classes) <= 2:
         other = graph.node("Sub", [graph.unnamed(np.float32(total)), value])
         value = graph.node("Concat", [other, value], axis=1)
     graph.node("Identity", [value], "probabilities")
-    best = graph.node("ArgMax", ["probabilities"], axis=1, keepdims=0)
-    is_text = classes.dtype.kind in "OUS"
-    labels = [str(label) for label in classes] if is_text else [int(label) for label in classes]
+    best = best or graph.node("ArgMax", ["probabilities"], axis=1, keepdims=0)
+    kind, labels = _labels(classes)
     graph.node(
         "LabelEncoder",
         [best],
         "label",
         domain="ai.onnx.ml",
         keys_int64s=list(range(len(classes))),
-        **{"values_strings" if is_text else "values_int64s": labels},
+        **{f"values_{kind}s": labels},
     )
-    kind = TensorProto.STRING if is_text else TensorProto.INT64
-    return {"label": (kind, ["batch"]), "probabilities": (TensorProto.FLOAT, ["batch", len(classes)])}
+    element = {"string": TensorProto.STRING, "float": TensorProto.FLOAT, "int64": TensorProto.INT64}[kind]
+    shape = ["batch", max(2, len(classes))]
+    return {"label": (element, ["batch"]), "probabilities": (TensorProto.FLOAT, shape)}
 
 
-def narrowed(graph: GraphWriter) -> None:
-    """Let nodes that read `x` as float32 do so though it is float64."""
+def _second(graph: GraphWriter, value: str, border: float) -> str:
+    """[batch]: 1 where the value [batch, 1] is above the border, else 0."""
+    above = graph.node("Greater", [value, graph.unnamed(np.float32(border))])
+    number = graph.node("Cast", [above], to=TensorProto.INT64)
+    return graph.node("Squeeze", [number, graph.unnamed(np.array([1]))])
+
+
+def _labels(classes: Array) -> tuple[str, list[Any]]:
+    """Their kind and the labels as ONNX has them: numbers that are whole are integers."""
+    if classes.dtype.kind in "OUS":
+        return "string", [str(label) for label in classes]
+    if any(label != int(label) for label in classes):
+        return "float", [float(label) for label in classes]
+    return "int64", [int(label) for label in classes]
+
+
+def flagged(graph: GraphWriter, value: str, count: int) -> Tensors:
+    """The outputs `label` and `probabilities` of several labels that are each there or not."""
+    likely = graph.node("Greater", [value, graph.unnamed(np.float32(0.5))])
+    graph.node("Cast", [likely], "label", to=TensorProto.INT64)
+    graph.node("Identity", [value], "probabilities")
+    shape = ["batch", count]
+    return {"label": (TensorProto.INT64, shape), "probabilities": (TensorProto.FLOAT, shape)}
+
+
+def narrowed(graph: GraphWriter, rows: str = "x") -> None:
+    """Let nodes that read `rows` as float32 do so though they are float64."""
     for node in graph.nodes:
-        node.input[:] = ["floats" if name == "x" else name for name in node.input]
-    graph.node("Cast", ["x"], "floats", to=TensorProto.FLOAT)
+        node.input[:] = ["floats" if name == rows else name for name in node.input]
+    graph.node("Cast", [rows], "floats", to=TensorProto.FLOAT)
     graph.nodes.insert(0, graph.nodes.pop())
 
 
-def saved(graph: GraphWriter, name: str, width: int, outputs: Tensors, *, double: bool = False) -> bytes:
-    """The ONNX file of a graph that reads `x` float32 or float64 [batch, width]."""
-    inputs = {"x": (TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", width])}
+def saved(
+    graph: GraphWriter, name: str, width: int, outputs: Tensors, *, double: bool = False, rows: str = "x"
+) -> bytes:
+    """The ONNX file of a graph that reads `rows` float32 or float64 [batch, width]."""
+    inputs = {rows: (TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", width])}
     opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
     model = graph.model(name, inputs, outputs, opsets, IR_VERSION)
     model.producer_name = "sardonyx"

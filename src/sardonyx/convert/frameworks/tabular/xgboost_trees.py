@@ -17,11 +17,13 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
-from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, labelled, members, valued
+from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, flagged, labelled, members, valued
 
 LOGISTIC = ("binary:logistic", "reg:logistic")
 EXPONENTIAL = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
 CLASSES = ("multi:softprob", "multi:softmax")
+SURE = 1e-6
+"""XGBoost takes no probability to be nearer to 0 or 1."""
 PLAIN = ("reg:", "rank:", "binary:logitraw")
 
 
@@ -83,9 +85,11 @@ class Model:
         if "weights" in self.booster:
             told = told[:1]
         if self.objective in LOGISTIC:
+            told = np.clip(told, SURE, 1 - SURE)
             told = np.log(told / (1 - told))
         elif self.objective in EXPONENTIAL:
-            told = np.log(told)
+            with np.errstate(divide="ignore"):
+                told = np.log(told)
         return np.broadcast_to(told.astype(np.float64), self.outputs)
 
 
@@ -106,11 +110,7 @@ def written(graph: GraphWriter, model: Model, classes: Array | None) -> Tensors:
         return valued(graph, value, model.outputs)
     if model.targets == 1:
         return labelled(graph, value, classes)
-    likely = graph.node("Greater", [value, graph.unnamed(np.float32(0.5))])
-    graph.node("Cast", [likely], "label", to=TensorProto.INT64)
-    graph.node("Identity", [value], "probabilities")
-    shape = ["batch", model.targets]
-    return {"label": (TensorProto.INT64, shape), "probabilities": (TensorProto.FLOAT, shape)}
+    return flagged(graph, value, model.targets)
 
 
 def _with_gaps(graph: GraphWriter, missing: float) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.tabular import catboost
-from tests.unit.convert.frameworks.standins import install, some_model
+from tests.unit.convert.frameworks.standins import install
+from tests.unit.convert.frameworks.tabular.catboost_saved import described, symmetric
 
 
 class Fitted(SimpleNamespace):
@@ -23,6 +24,7 @@ class Fitted(SimpleNamespace):
     loss = "RMSE"
     categories: tuple[int, ...] = ()
     error: Exception | None = None
+    outputs = 1
 
     def get_cat_feature_indices(self) -> list[int]:
         return list(self.categories)
@@ -37,15 +39,16 @@ class Fitted(SimpleNamespace):
         return {0: [1.0, 2.0], 1: []}
 
     def save_model(self, path: str, format: str) -> None:
-        assert format == "onnx"
+        assert format == "json"
         if self.error:
             raise self.error
-        some_model(path)
+        tree = symmetric([(0, 1.0)], np.ones((2, self.outputs)))
+        Path(path).write_text(json.dumps(described([tree], outputs=self.outputs)))
 
     def predict(self, rows: Any, prediction_type: str) -> Any:
         assert rows.dtype == np.float64
-        kinds = {"RawFormulaVal": rows[:, 0], "Class": [["a"]] * len(rows), "Probability": rows}
-        return kinds[prediction_type]
+        kinds = {"Class": [["a"]] * len(rows), "Probability": rows}
+        return kinds.get(prediction_type, np.full(len(rows), prediction_type))
 
 
 def test_files_and_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,53 +75,35 @@ def test_files_and_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         catboost.load(str(tmp_path / "broken.cbm"), Request())
 
 
-def test_values(tmp_path: Path) -> None:
-    made = catboost.export(Fitted(), Request(), tmp_path / "m.onnx")
-    assert (made.outputs, made.labels, made.columns, made.drawn) == (("value",), (), ("x0", "x1"), True)
+@pytest.mark.parametrize(
+    ("loss", "outputs", "asked"),
+    [
+        ("RMSE", 1, "RawFormulaVal"),
+        ("Poisson", 1, "Exponent"),
+        ("Tweedie:variance_power=1.5", 1, "Exponent"),
+        ("RMSEWithUncertainty", 2, "RMSEWithUncertainty"),
+    ],
+)
+def test_values_are_those_of_the_estimator(loss: str, outputs: int, asked: str, tmp_path: Path) -> None:
+    made = catboost.export(Fitted(loss=loss, outputs=outputs), Request(), tmp_path / "m.onnx")
+    assert (made.labels, made.columns, made.drawn) == ((), ("x0", "x1"), True)
     whole, one = made.cases
     assert whole.feeds["features"].dtype == np.float32 and len(one.feeds["features"]) == 1
-    np.testing.assert_array_equal(whole.answers[0], whole.feeds["features"][:, 0])
+    assert set(whole.answers[0]) == {asked}
 
 
 def test_classes(tmp_path: Path) -> None:
     model = Fitted(loss="Logloss:weights=1", classes_=np.array(["a", "b"]), feature_names_=["one", "two"])
     made = catboost.export(model, Request({"": np.ones((3, 2))}), tmp_path / "m.onnx")
-    assert (made.outputs, made.labels) == (("label", "probabilities"), ("a", "b"))
-    assert (made.columns, made.drawn) == (("one", "two"), False)
+    assert (made.labels, made.columns, made.drawn) == (("a", "b"), ("one", "two"), False)
     assert made.cases[0].answers[0].tolist() == ["a"] * 3
 
 
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="numeric features only; encode categories"):
         catboost.export(Fitted(categories=(1,)), Request(), tmp_path / "m.onnx")
-    for said, told in (
-        ("unknown label type float\nx", "fit it on such"),
-        ("no\nmore", "cannot export this model: no$"),
-    ):
-        with pytest.raises(ConvertError, match=told):
-            catboost.export(Fitted(error=ValueError(said)), Request(), tmp_path / "m.onnx")
-
-
-@pytest.mark.parametrize(
-    "loss", ["MultiRMSE", "MultiQuantile:alpha=0.1,0.5", "RMSEWithUncertainty", "MultiLogloss"]
-)
-def test_several_answers_are_refused(loss: str, tmp_path: Path) -> None:
-    with pytest.raises(ConvertError, match=r"of several answers \(\w+\); train a model for each"):
-        catboost.export(Fitted(loss=loss), Request(), tmp_path / "m.onnx")
-
-
-def test_classes_that_are_each_judged_alone_are_not_made_to_add_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def save_model(self: Fitted, path: str, format: str) -> None:
-        node = onnx.helper.make_node("T", ["x"], ["y"], post_transform="SOFTMAX", rest=1)
-        onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [])), path)
-
-    monkeypatch.setattr(Fitted, "save_model", save_model)
-    catboost.export(Fitted(loss="MultiClassOneVsAll"), Request(), tmp_path / "m.onnx")
-    (node,) = onnx.load(tmp_path / "m.onnx").graph.node
-    held = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
-    assert held == {"post_transform": b"LOGISTIC", "rest": 1}
+    with pytest.raises(ConvertError, match="cannot describe this model: no$"):
+        catboost.export(Fitted(error=ValueError("no\nmore")), Request(), tmp_path / "m.onnx")
 
 
 def test_a_ranker_is_asked_without_a_kind_of_answer(tmp_path: Path) -> None:
