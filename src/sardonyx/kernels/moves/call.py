@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.assumed import assumed
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
@@ -19,10 +20,13 @@ from sardonyx.kernels.arguments import MoveAxis
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.loops import elements, touched, work
 from sardonyx.kernels.moves.driver import MOST_AXES, symbol
+from sardonyx.loops.cost import SHORT
 from sardonyx.loops.nest import Affine, Kernel, Literal, Load, Store
 
 _FEW, _SHORT = 8, 256
 """Rows that are so few, and so short, are not worth a loop of their own."""
+_CONVERTED = (dt.F16, dt.BF16, dt.BOOL)
+"""Types whose elements loops hold as others: bits of NaN would change."""
 
 
 class MovedAxis(NamedTuple):
@@ -40,7 +44,7 @@ def move_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Turn] | None:
     if kernel.form != "loops" or len(stores) < len(kernel.body) or len(sizes) != 1:
         return None
     moves = [(store, _axes(store, kernel)) for store in stores]
-    if any(len(axes) > MOST_AXES for _, axes in moves):
+    if any(len(axes) > MOST_AXES or _is_enlarged(store, axes) for store, axes in moves):
         return None
     (size,) = sizes
     (turn,) = (turn for turn in turns(target) if turn.size_bytes == size)
@@ -64,6 +68,18 @@ def _is_move(store: Store) -> bool:
     expr = store.expr
     is_plain = not store.picks and store.reduction == "none" and expr.dtype is store.buffer.dtype
     return is_plain and (isinstance(expr, Literal) or (isinstance(expr, Load) and not expr.picks))
+
+
+def _is_enlarged(store: Store, axes: Sequence[MovedAxis]) -> bool:
+    """Whether elements of many lines are each written some times side by side, as pictures grow.
+
+    A matrix for each line would be small: a loop nest holds lines of any length in its vectors.
+    """
+    *others, column = axes
+    is_short = isinstance(column.extent, int) and 1 < column.extent <= SHORT
+    repeats = column.read == 0 and column.written == 1 and store.buffer.dtype not in _CONVERTED
+    along = any(axis.read == 1 and axis.written == column.extent for axis in others)
+    return is_short and repeats and along and sum(axis.extent != 1 for axis in others) > 1
 
 
 def _axes(store: Store, kernel: Kernel) -> list[MovedAxis]:

@@ -126,14 +126,14 @@ def test_sizes_may_be_unknown(size: int) -> None:
     same_bits(made[2], np.ascontiguousarray(x[:, :, size:]))
 
 
-def nest(axes: Sequence[tuple[int, int, int]], dtype: DType = dt.F32) -> Kernel:
+def nest(axes: Sequence[tuple[int, int, int]], dtype: DType = dt.F32, source: DType = dt.F32) -> Kernel:
     """A copy along axes of (extent, step where it is read, step where it is written)."""
     outer = [Axis(f"i{n}", extent) for n, (extent, _, _) in enumerate(axes)]
     read, written = (
         Affine(0, tuple((axis, row[n]) for axis, row in zip(outer, axes, strict=True) if row[n]))
         for n in (1, 2)
     )
-    load = Load(Buffer("x", dt.F32, "in", "x"), read, dt.F32)
+    load = Load(Buffer("x", source, "in", "x"), read, source)
     return Kernel("k", tuple(outer), (Store(Buffer("y", dtype, "out", "y"), written, (), load),), ())
 
 
@@ -162,6 +162,30 @@ def test_short_rows_that_are_few_are_not_the_inner_loop() -> None:
     short, long = [(90, 49, 196), (4, 4410, 49), (49, 1, 1)], [(90, 900, 3600), (4, 81000, 900), (900, 1, 1)]
     assert axes_of(nest(short))[1][0] == 90
     assert axes_of(nest(long))[1][0] == 4
+
+
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("width", [1, 7, 14, 33])
+@pytest.mark.parametrize("factor", [2, 3, 5, 16, 17])
+def test_pictures_grow_by_whole_numbers(target: Any, dtype: DType, width: int, factor: int) -> None:
+    x = random_bits(dtype, (3, 5, width))
+
+    def grown(value: Value) -> list[Value]:
+        wide = value.reshape((3, 5, 1, width, 1)).broadcast((3, 5, 2, width, factor))
+        return [wide.reshape((3, 10, factor * width))]
+
+    made = native(graph_of(grown, [x]), target, [x])
+    same_bits(made[0], x.repeat(2, 1).repeat(factor, 2))
+
+
+def test_lines_of_elements_that_are_repeated_side_by_side_are_held_in_vectors() -> None:
+    lines = [(60, 14, 56), (2, 0, 28), (14, 1, 2), (2, 0, 1)]
+    assert move_call(nest(lines), GOAL.target) is None
+    assert move_call(nest([(60, 7, 28), (2, 0, 14), (7, 1, 2), (2, 0, 1)]), GOAL.target) is None
+    assert move_call(nest([(60, 7, 119), (7, 1, 17), (17, 0, 1)]), GOAL.target) is not None, "rows are long"
+    assert axes_of(nest(lines[2:])) == lines[2:], "one matrix is moved"
+    assert move_call(nest(lines, dt.F16, dt.F16), GOAL.target) is not None, "bits would change"
 
 
 def test_what_computes_or_picks_is_no_move() -> None:
