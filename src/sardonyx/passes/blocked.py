@@ -83,6 +83,10 @@ class Blocked:
         joined = form.transpose(0, 1, 4, 2, 3, *range(5, form.rank))
         n, *rest = (form.shape[0], *form.shape[2:4], *form.shape[5:])
         flat, pitch = joined.reshape((n, self.lanes, *rest)), self.pitch
+        if pitch is None and (many := _rounds(tuple(self.at), self.lanes)):
+            rounds = flat.reshape((n, many, self.lanes // many, *rest))
+            rounds = rounds.slice((0,) * rounds.rank, (n, many, len(self.at) // many, *rest))
+            return rounds.transpose(0, 2, 1, *range(3, rounds.rank)).reshape((n, len(self.at), *rest))
         if pitch is None:
             return flat.gather(const(np.array(self.at, np.int64)), 1)
         groups = self.lanes // pitch
@@ -155,6 +159,16 @@ def _pitch(at: tuple[int, ...], lanes: int) -> int | None:
         pitch = lanes // groups
         if at == tuple(g * pitch + c for g in range(groups) for c in range(channels // groups)):
             return pitch
+    return None
+
+
+@cache
+def _rounds(at: tuple[int, ...], lanes: int) -> int | None:
+    """How many rounds all blocks are, if channels are dealt out, one to each round."""
+    channels = len(at)
+    for many in (n for n in range(2, channels) if channels % n == lanes % n == 0):
+        if at == tuple(m * (lanes // many) + c for c in range(channels // many) for m in range(many)):
+            return many
     return None
 
 

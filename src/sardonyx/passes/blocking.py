@@ -26,6 +26,7 @@ from sardonyx.passes.few_channels import along_lines, of_squares
 from sardonyx.passes.grown import grown
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
+from sardonyx.passes.single_channels import convolved, of_single_channels, repeated
 from sardonyx.passes.transposed import phases
 
 _MIN_CHANNELS = 16
@@ -142,7 +143,7 @@ class _Forms:
         """Values that a convolution reads wherever channels lie, at once or after what leaves them there."""
         found: set[int] = set()
         for value in reversed(graph.order()):
-            depthwise = value.prim == "conv" and value.shape[1] == value.attrs["group"]
+            depthwise = value.prim == "conv" and of_single_channels(value)
             stays = depthwise or value.kind in ("map", "view", "reduce")
             if (stays and value.id in found) or (value.prim == "conv" and self.reads_runs(value)):
                 found |= {a.id for a in value.args if not a.is_const}
@@ -199,12 +200,14 @@ class _Forms:
     def conv(self, value: Value) -> Blocked | None:
         x, w = value.args
         group = value.attrs["group"]
-        if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)) or not _packable(w, group):
+        if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)):
             return None
-        outputs, per = channels_of(value), int(w.shape[1])  # type: ignore[arg-type]
-        low, high = value.attrs["low"], value.attrs["high"]
-        if group > 1 and per == 1 and outputs == group and not is_narrow(value):
+        if of_single_channels(value) and not is_narrow(value):
             return self.depthwise(value)
+        if not _packable(w, group):
+            return None
+        per = int(w.shape[1])  # type: ignore[arg-type]
+        low, high = value.attrs["low"], value.attrs["high"]
         known, w = self.get(x), self.plain(w)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")}
         squares = of_squares(value, self.plain(x), w, self.goal) if known is None else None
@@ -354,16 +357,9 @@ class _Forms:
     def depthwise(self, value: Value) -> Blocked:
         x, w = value.args
         stored = x.args[0] if x.prim == "cast" and x.args[0].dtype in (dt.BF16, dt.U8) else x
-        known, w = self.blocked(stored), self.plain(w)
-        low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
-        kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
-        views = known.form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
-            (2, 3), kernel, at["strides"], at["dilations"]
-        )
-        views = views.cast(x.dtype)
-        taps = known.like(w.reshape((1, channels_of(value), 1, 1, *kernel)))
-        product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps.transpose(0, 1, 2, 3, 5, 6, 4)
-        return Blocked(product.sum(4, 5).reshape((*product.shape[:4], self.block)), known.at)
+        many = channels_of(value) // value.attrs["group"]
+        known = repeated(self.plain(stored), many, self.block) if many > 1 else None
+        return convolved(known or self.blocked(stored), self.plain(w), value.attrs, x.dtype)
 
     def map(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]

@@ -114,3 +114,12 @@ def test_channels_last(size: tuple[int, ...]) -> None:
     if len(size) == 1:
         tensor = Blocked(tensor.form.reshape((2, 2, 1, 12, 16)), tensor.at)
     assert np.array_equal(result(tensor.channels_last(size), feed), expected)
+
+
+def test_only_views_gather_channels_that_were_dealt_out() -> None:
+    tensor, feed = blocked(SHUFFLED)
+    plain = tensor.plain()
+    assert "gather" not in Graph((tensor.form,), (("y", plain),)).primitives
+    assert np.array_equal(result(plain, feed), channels(feed, SHUFFLED))
+    apart, _ = blocked((0, 16, 1, 18))
+    assert "gather" in Graph((apart.form,), (("y", apart.plain()),)).primitives

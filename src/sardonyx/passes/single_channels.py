@@ -1,0 +1,58 @@
+"""Convolutions whose groups are single channels, in blocks: windows times weights, summed.
+
+Where each channel has several outputs, the first ones of all channels come before the second ones: all of
+them read the same lanes. Must not know how windows become loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dtype import DType
+from sardonyx.ir.value import Value
+from sardonyx.passes.blocked import Blocked, channels_of
+
+
+def of_single_channels(value: Value) -> bool:
+    """Whether every group of a convolution is one channel, and there are several."""
+    w = value.args[1]
+    return value.attrs["group"] > 1 and w.shape[1] == 1 and all(isinstance(n, int) for n in w.shape)
+
+
+def repeated(x: Value, many: int, size: int) -> Blocked | None:
+    """Channels of a plain tensor, each `many` times, in blocks; None if they fill their own blocks well."""
+    channels = channels_of(x)
+    if many == 1 or channels * 3 >= -(-channels // size) * size * 2:
+        return None
+    wide = x.reshape((x.shape[0], channels, 1, *x.shape[2:]))
+    wide = wide.broadcast((x.shape[0], channels, many, *x.shape[2:]))
+    return Blocked.of(wide.reshape((x.shape[0], channels * many, *x.shape[2:])), size)
+
+
+def convolved(known: Blocked, w: Value, at: Mapping[str, Any], dtype: DType) -> Blocked:
+    """A convolution [N, C * many, H, W] of what lies in blocks, in type `dtype`.
+
+    Args:
+        known: the input.
+        w: weights [C * many, 1, *kernel].
+        at: strides, dilations, and how much is padded `low` and `high`.
+        dtype: that of products.
+    """
+    channels, size = len(known.at), int(known.form.shape[4])  # type: ignore[arg-type]
+    many = int(w.shape[0]) // channels  # type: ignore[arg-type]
+    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+    padded = known.form.pad((0, 0, *at["low"], 0), (0, 0, *at["high"], 0))
+    views = padded.window((2, 3), kernel, at["strides"], at["dilations"]).cast(dtype)
+    views = views.transpose(0, 1, 2, 3, 5, 6, 4)
+    if many == 1:
+        taps = known.like(w.reshape((1, channels, 1, 1, *kernel)))
+        product = views * taps.transpose(0, 1, 2, 3, 5, 6, 4)
+        return Blocked(product.sum(4, 5).reshape((*product.shape[:4], size)), known.at)
+    split = w.reshape((channels, many, 1, 1, *kernel)).transpose(1, 0, 2, 3, 4, 5)
+    taps = known.like(split).transpose(0, 1, 2, 3, 5, 6, 4)
+    n, blocks, *sizes = views.shape
+    product = views.reshape((n, 1, blocks, *sizes)) * taps.reshape((1, *taps.shape))
+    form = product.sum(5, 6).reshape((n, dims.product((many, blocks)), *sizes[:2], size))
+    return Blocked.lying(form, (m * known.lanes + lane for lane in known.at for m in range(many)))
