@@ -188,15 +188,13 @@ class Block:
             TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
         }
         gated, leaky = (f.icmp("eq", word[Conv.FINISH], int_(how)) for how in (GATED, LEAKY))
-        mode = f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE))
+        mode = self.end.mode(int_(Mode.STORE))
         to_y: dict[int, V] = {
             **self.end.limits,
             TileWords.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
             TileWords.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
-            TileWords.RESIDUAL_ROW: self.end.residual_stride(self._bytes(word[Conv.R_PIXEL])),
-            TileWords.RESIDUAL_VECTOR: self.end.residual_stride(
-                self._bytes(self._vector_stride(Conv.R_BLOCK))
-            ),
+            TileWords.RESIDUAL_ROW: self._bytes(word[Conv.R_PIXEL]),
+            TileWords.RESIDUAL_VECTOR: self._bytes(self._vector_stride(Conv.R_BLOCK)),
             TileWords.MODE: f.select(gated, int_(Mode.GATE), f.select(leaky, int_(Mode.LEAK), mode)),
             **{TileWords[name]: word[Conv[name]] for name in ("SLOPE", "SHIFT", "SCALE", "OFFSET")},
         }
@@ -370,9 +368,9 @@ class Block:
         half = f.select(two, self.line, second_half(f, rows, self.row))
         y, residual = (self.outputs.place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
-        halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: self.end.residual_stride(r_line)}
+        halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: r_line}
         self.descriptors.set_direct({w: f.select(two, distance, int_(0)) for w, distance in halves.items()})
-        self.descriptors.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual.address)})
+        self.descriptors.set_direct({TileWords.RESIDUAL: residual.address})
         self.descriptors.sum(kernel, (a, b, half), tile, y.address, self.direct, ahead)
         return rows
 

@@ -204,7 +204,7 @@ class Block:
         to_c: dict[int, V] = {
             **self.end.limits,
             TileWords.TILE_ROW: self.c_row,
-            TileWords.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
+            TileWords.RESIDUAL_ROW: self.residual_row,
             TileWords.RESIDUAL_VECTOR: vector,
         }
         self.descriptors = Descriptors.of(f, words, {TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, to_c)
@@ -229,9 +229,8 @@ class Block:
         f = self.f
         set_word(f, self.table, 1, self.steps)
         mode = f.select(f.icmp("eq", self.k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
-        direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
         self.descriptors.set_scratch({TileWords.MODE: mode})
-        self.descriptors.set_direct({TileWords.MODE: direct_mode})
+        self.descriptors.set_direct({TileWords.MODE: self.end.mode(mode)})
 
     def _place_a(self) -> None:
         """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
@@ -343,7 +342,7 @@ class Block:
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
         half = second_half(f, count, self.row_stride)
         c, residual = self._places(f.add(self.m0, first))
-        self.descriptors.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual)})
+        self.descriptors.set_direct({TileWords.RESIDUAL: residual})
         self.descriptors.sum(kernel, (a, b, half), tile, c, self.direct, ahead)
         return count
 

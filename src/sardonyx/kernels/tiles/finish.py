@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.kernels.arguments import ROUNDED, Conv, Gemm, Winograd
 from sardonyx.kernels.share import new_words, set_word
-from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped
+from sardonyx.kernels.tiles.microkernel import Mode, TileWords, added, clamped
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
@@ -94,6 +94,12 @@ class End:
         """The address of the bias of that column; zeros if there is none."""
         f = self.f
         return f.gep(self._bias, f.select(self.has_bias, column, int_(0)), self.shape.dtype)
+
+    def mode(self, unfinished: V) -> V:
+        """What becomes of the sums of a tile that goes where it belongs; `unfinished` if only that."""
+        f = self.f
+        finished = f.select(self.has_residual, int_(Mode.FINISH), int_(Mode.LIMIT))
+        return f.select(self.finishing, finished, unfinished)
 
     def residual_or_zeros(self, address: V) -> V:
         """The address, or that of a row of zeros if the call has no residual."""

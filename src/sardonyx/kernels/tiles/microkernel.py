@@ -31,8 +31,9 @@ class Mode(IntEnum):
     STORE = 0
     ADD = 1
     FINISH = 2
-    GATE = 3
-    LEAK = 4
+    LIMIT = 3
+    GATE = 4
+    LEAK = 5
 
 
 class TileWords(IntEnum):
@@ -96,7 +97,9 @@ class MicroKernel:
     @property
     def modes(self) -> tuple[Mode, ...]:
         """What may become of its sums: convolutions of floats alone ask for a gate or a leak."""
-        convolves = self.shape.operand == "f32" and not self.shape.short and not self.differs
+        if self.differs:
+            return Mode.STORE, Mode.ADD
+        convolves = self.shape.operand == "f32" and not self.shape.short
         return tuple(mode for mode in Mode if convolves or mode < Mode.GATE)
 
     @property
@@ -113,8 +116,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     holds `vectors` full vectors per step, vector aligned, or short numbers that `widened` may read. A step of
     `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
-    which propagates NaN; or, of v = sum + BIAS[c], v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE +
-    OFFSET, or v, below 0 v * SLOPES[c].
+    which propagates NaN, or the same without RESIDUAL; or, of v = sum + BIAS[c],
+    v * min(max(v * SLOPE + SHIFT, LOW), HIGH) * SCALE + OFFSET, or v, below 0 v * SLOPES[c].
     Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or from AHEAD_LAST if
     that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch as many bytes as they read, `few_bytes`
     ahead, up to their end, the last of them up to AHEAD_LAST.
@@ -384,7 +387,7 @@ class Writer:
             shifts = self._columns(descriptor, TileWords.BIAS)
         if mode is Mode.LEAK:
             slopes = self._columns(descriptor, TileWords.SLOPES)
-        if mode in (Mode.FINISH, Mode.GATE):
+        if mode in (Mode.FINISH, Mode.LIMIT, Mode.GATE):
             limits = self._splats(descriptor, TileWords.LOW, TileWords.HIGH)
         if mode is Mode.GATE:
             inner = self._splats(descriptor, TileWords.SLOPE, TileWords.SHIFT)
@@ -397,15 +400,15 @@ class Writer:
         for i, value in enumerate(sums):
             if mode is Mode.ADD:
                 value = added(f, f.load(into[i], self.type), value)
-            if mode is Mode.FINISH:
+            if mode >= Mode.FINISH:
                 value = added(f, value, shifts[i % self.kernel.vectors])
+            if mode is Mode.FINISH:
                 value = added(f, value, f.load(residual[i], self.type))
+            if mode in (Mode.FINISH, Mode.LIMIT):
                 value = clamped(f, value, *limits)
             if mode is Mode.LEAK:
-                value = added(f, value, shifts[i % self.kernel.vectors])
                 value = leaked(f, value, slopes[i % self.kernel.vectors])
             if mode is Mode.GATE:
-                value = added(f, value, shifts[i % self.kernel.vectors])
                 gate = clamped(f, f.fma(value, *inner), *limits)
                 value = f.fma(f.binary("fmul", value, gate), *outer)
             f.store(value, into[i])

@@ -65,7 +65,8 @@ def test_lanes_of_columns_are_added(columns: int, rows: int, mode: Mode) -> None
     finished = np.clip(sums + bias + residual, -20, 30)
     gated = (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3
     leaked = (sums + bias) * np.where(sums + bias < 0, slopes, np.float32(1))
-    ends = {Mode.FINISH: finished, Mode.GATE: gated, Mode.LEAK: leaked}
+    limited = np.clip(sums + bias, -20, 30)
+    ends = {Mode.FINISH: finished, Mode.LIMIT: limited, Mode.GATE: gated, Mode.LEAK: leaked}
     expected = {Mode.STORE: sums, Mode.ADD: sums + before, **ends}[mode]
     assert np.array_equal(tile, expected)
 

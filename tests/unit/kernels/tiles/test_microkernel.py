@@ -82,6 +82,7 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
         Mode.STORE: sums,
         Mode.ADD: sums + before,
         Mode.FINISH: np.clip(sums + bias + residual, -20, 30),
+        Mode.LIMIT: np.clip(sums + bias, -20, 30),
         Mode.GATE: (sums + bias) * np.clip((sums + bias) * 0.5 + 1, -20, 30) * 0.25 + 3,
         Mode.LEAK: (sums + bias) * np.where(sums + bias < 0, slopes, 1),
     }[mode]
