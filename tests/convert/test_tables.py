@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import joblib
 import lightgbm
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import sardonyx
@@ -96,6 +97,21 @@ def test_a_single_class_has_the_probability_of_a_second(label: Any) -> None:
     if label == 0:
         boosted = xgboost.XGBClassifier(n_estimators=2).fit(MATRIX, labels)
         assert from_xgboost(boosted).parity.holds
+
+
+def test_rows_that_only_float64_holds_are_taken_as_that(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    model = make_pipeline(SplineTransformer(extrapolation="error"), Ridge()).fit(rows, rows[:, 0])
+    assert model.predict(rows).shape == (40,)
+    with pytest.raises(ValueError, match="beyond the limits"):
+        model.predict(rows.astype(np.float32))
+    joblib.dump(model, tmp_path / "splines.joblib")
+    for source in (model, str(tmp_path / "splines.joblib")):
+        with pytest.warns(PickleWarning) if isinstance(source, str) else nullcontext():
+            converted = convert(source, sample=rows)
+        assert converted.session().get_inputs()[0].type == "tensor(double)"
+    with pytest.raises(ConvertError, match="the model itself fails on the sample: ValueError: .* beyond"):
+        convert(model, sample=10 * rows)
 
 
 def test_raw_columns_are_inputs_by_name(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from sardonyx.convert.framework import (
     ParityError,
     PickleWarning,
     Request,
+    RowsError,
 )
 from sardonyx.convert.frameworks import framework, framework_of
 from sardonyx.convert.kinds import is_pickle, kind_of
@@ -126,17 +127,38 @@ def convert(
     _warn_of_pickles(given)
     attempt = partial(_attempted, row, given, tolerance, isolated, quiet)
     with tempfile.TemporaryDirectory(prefix="sardonyx-convert-") as scratch:
-        converted = attempt(request, Path(scratch) / "first")
-        if not converted.parity.holds and row.kind in DOUBLED and not double:
-            with contextlib.suppress(ConvertError):  # what the first one came to is told
-                wide = attempt(replace(request, double=True), Path(scratch) / "double")
-                if wide.parity.holds:
-                    converted = _noted(wide.model, wide.parity, row, (*wide.notes, IN_DOUBLE))
+        if row.kind in DOUBLED and not double:
+            converted = _in_either_precision(attempt, request, Path(scratch))
+        else:
+            converted = attempt(request, Path(scratch) / "only")
     if not converted.parity.holds and not force:
         raise ParityError(_disagreement(converted))
     if output is not None:
         converted.save(output)
     return converted
+
+
+def _in_either_precision(
+    attempt: Callable[[Request, Path], Converted], request: Request, scratch: Path
+) -> Converted:
+    """From columns of float32; where the framework fails on these, or says other things, of float64.
+
+    If neither agrees, what the first one came to is told.
+    """
+    failure: RowsError | None = None
+    try:
+        single = attempt(request, scratch / "single")
+        if single.parity.holds:
+            return single
+    except RowsError as error:
+        failure = error
+    with contextlib.suppress(ConvertError):
+        wide = attempt(replace(request, double=True), scratch / "double")
+        if wide.parity.holds:
+            return _noted(wide.model, wide.parity, wide.framework, (*wide.notes, IN_DOUBLE))
+    if failure:
+        raise failure
+    return single
 
 
 def _warn_of_pickles(source: Any) -> None:

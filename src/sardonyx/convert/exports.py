@@ -17,7 +17,7 @@ from typing import Any
 import sardonyx
 from sardonyx.convert import environments, functions
 from sardonyx.convert.arrays import read_arrays, write_arrays
-from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
+from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request, RowsError
 
 START = """
 import importlib.util, sys
@@ -112,7 +112,7 @@ def _read_result(row: Framework, source: str, folder: Path, code: int, said: str
         )
     result = json.loads(path.read_text(encoding="utf-8"))
     if "error" in result:
-        raise ConvertError(result["error"])
+        raise (RowsError if result.get("is_of_rows") else ConvertError)(result["error"])
     cases = [
         Case(
             read_arrays(folder / f"feeds-{at}.npz"), list(read_arrays(folder / f"answers-{at}.npz").values())

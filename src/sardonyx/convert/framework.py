@@ -31,6 +31,10 @@ class ConvertError(SardonyxError):
     """A source cannot be converted; the message says what, where and what to do."""
 
 
+class RowsError(ConvertError):
+    """The framework's own model fails on the rows that it is compared on."""
+
+
 class PickleWarning(UserWarning):
     """A file is opened that runs code which it holds."""
 

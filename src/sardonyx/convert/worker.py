@@ -16,7 +16,7 @@ from typing import Any
 
 from sardonyx.convert import functions
 from sardonyx.convert.arrays import read_arrays, write_arrays
-from sardonyx.convert.framework import ConvertError, Exported, Framework, Request
+from sardonyx.convert.framework import ConvertError, Exported, Framework, Request, RowsError
 from sardonyx.convert.frameworks import framework, framework_of
 
 
@@ -41,7 +41,7 @@ def main(folder_name: str) -> int:
             made = dataclasses.replace(made, sources=functions.files_of(job["source"]))
         result = _stored(made, folder)
     except ConvertError as error:
-        result = {"error": str(error)}
+        result = {"error": str(error), "is_of_rows": isinstance(error, RowsError)}
     except Exception as error:
         traceback.print_exc()
         result = {"error": unexpected(row, job["source"], error)}

@@ -13,7 +13,17 @@ import numpy as np
 
 from sardonyx.base.categories import places
 from sardonyx.base.digits import lost_digits
-from sardonyx.convert.framework import ROWS, Array, Case, ConvertError, Feeds, Request, batches, dice
+from sardonyx.convert.framework import (
+    ROWS,
+    Array,
+    Case,
+    ConvertError,
+    Feeds,
+    Request,
+    RowsError,
+    batches,
+    dice,
+)
 from sardonyx.convert.words import DOUBLE, SAMPLE
 
 SHOWN = 8
@@ -99,7 +109,7 @@ class Table:
         return {name: part for name, part in feeds.items() if name not in dropped}
 
     def asked(self, feeds: Feeds, call: Callable[[Feeds], list[Array]], *, drawn: bool) -> list[Case]:
-        """What the framework answers to the rows, and to the first alone; ConvertError if it cannot."""
+        """What the framework answers to the rows, and to the first alone; RowsError if it cannot."""
         try:
             return [Case(self.taken(part), call(part)) for part in batches(feeds)]
         except ConvertError:
@@ -111,7 +121,7 @@ class Table:
                 else ("the sample", "give rows that it takes")
             )
             said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            raise ConvertError(f"the model itself fails on {what}: {said}; {do}") from error
+            raise RowsError(f"the model itself fails on {what}: {said}; {do}") from error
 
 
 def _named(column: Column, part: Array) -> Any:
