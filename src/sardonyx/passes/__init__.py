@@ -17,6 +17,7 @@ from sardonyx.passes.points import points
 from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
 from sardonyx.passes.saturated import saturated
+from sardonyx.passes.separated import separated
 from sardonyx.passes.spectra import spectra
 from sardonyx.passes.spread import spread_last
 from sardonyx.passes.texts import texts
@@ -30,6 +31,6 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 PIPELINE: tuple[Pass, ...] = (
     *(texts, kept_points, dequantised, widen, integer_products),
     *(algebra, requantised, saturated, spectra, transposed, volumes),
-    *(rounded_products, points, blocking, spread_last, decompose, totals),
+    *(rounded_products, points, blocking, spread_last, decompose, totals, separated),
 )
 """Every pass, in the order it runs."""

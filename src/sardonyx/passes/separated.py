@@ -1,0 +1,91 @@
+"""Pools of plain tensors along their last axis behind the others, where that reads fewer elements.
+
+What is reduced along lines has lines of its own, of whole vectors however many pixels windows are apart. Must
+not know how windows become loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from math import prod
+
+from sardonyx.base.assumed import assumed
+from sardonyx.base.dim import Dim
+from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.value import Shape, Value
+
+_REDUCTIONS = ("sum", "rmax", "rmin")
+_PIXEL = {1: 1.0, 2: 3.0, 3: 6.0, 4: 8.0}
+"""Instructions for a vector of pixels so far apart."""
+_FAR = 24.0
+_MASKED = 2.0
+"""How much longer windows take that overlap, of lines that do not fill a vector."""
+_STORED = 4.0
+"""What it takes to write a vector and to read it, beyond half of the second cache."""
+_GAIN = 0.8
+
+
+def separated(graph: Graph, goal: Goal) -> Graph:
+    """Reductions over windows of two and more axes as two reductions."""
+    return graph.map(partial(_rewrite, goal.target)) if "window" in graph.primitives else graph
+
+
+def _rewrite(target: Target, value: Value, args: tuple[Value, ...]) -> Value:
+    value = rebuild(value, args)
+    window = _windows(value)
+    if window is None:
+        return value
+    (x,), at, rank = window.args, window.attrs, window.args[0].rank
+    kernel, strides, dilations = at["kernel"], at["strides"], at["dilations"]
+    if at["axes"][-1] != rank - 1 or not _pays(window, value.shape[rank - 1], target):
+        return value
+    low, high, fill, x = _ends_of_lines(x, value.prim)
+    lines = x.window(at["axes"][:-1], kernel[:-1], strides[:-1], dilations[:-1])
+    y = _reduced(lines, (*value.shape[: rank - 1], x.shape[-1]), kernel[:-1], value.prim)
+    still = (0,) * (rank - 1)
+    pixels = y.pad((*still, low), (*still, high), fill)
+    pixels = pixels.window((rank - 1,), kernel[-1:], strides[-1:], dilations[-1:])
+    return _reduced(pixels, value.shape[:rank], kernel[-1:], value.prim).reshape(value.shape)
+
+
+def _windows(value: Value) -> Value | None:
+    """The windows that a value is the reduction of, all of each; None if it is something else."""
+    if value.prim not in _REDUCTIONS:
+        return None
+    views = window = value.args[0]
+    if views.prim == "slice" and not any(views.attrs["start"]) and all(n == 1 for n in views.attrs["step"]):
+        window = views.args[0]
+    if window.prim != "window" or len(window.attrs["axes"]) < 2:
+        return None
+    rank, kernel = window.args[0].rank, window.attrs["kernel"]
+    offsets = tuple(rank + n for n, size in enumerate(kernel) if size != 1)
+    return window if value.attrs["axes"] == offsets and views.shape[rank:] == kernel else None
+
+
+def _pays(window: Value, width: Dim, target: Target) -> bool:
+    """Whether two reductions take fewer instructions, for a vector of results, than one."""
+    x, (*others, last), stride = window.args[0], window.attrs["kernel"], window.attrs["strides"][-1]
+    lines, pixel = prod(others), _PIXEL.get(stride, _FAR)
+    is_large = 2 * assumed(x.size) * x.dtype.size_bytes > target.l2_bytes
+    masked = _MASKED if stride < last and assumed(width) < target.lanes else 1.0
+    apart = (lines + 1 + is_large * _STORED) * stride + last * pixel
+    return bool(lines > 1 < last and apart < _GAIN * masked * lines * last * pixel)
+
+
+def _ends_of_lines(x: Value, prim: str) -> tuple[Dim, Dim, Value | None, Value]:
+    """How far lines are padded at both ends, with what, and the tensor without that, if it may come later."""
+    if x.prim != "pad":
+        return 0, 0, None, x
+    (inner, fill), low, high = x.args, x.attrs["low"], x.attrs["high"]
+    if prim == "sum" and not (fill.is_numeric_const and fill.data is not None and fill.data.item() == 0):
+        return 0, 0, None, x
+    return low[-1], high[-1], fill, inner.pad((*low[:-1], 0), (*high[:-1], 0), fill)
+
+
+def _reduced(views: Value, shape: Shape, kernel: Sequence[int], prim: str) -> Value:
+    """The reduction over all offsets of the first windows, as many as `shape` says."""
+    views = views.slice((0,) * views.rank, (*shape, *kernel))
+    return views.reduce(prim, range(len(shape), views.rank)).reshape(shape)

@@ -1,0 +1,108 @@
+"""Pools along lines and then along pixels: the same numbers, where fewer elements are read so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dtype as dt
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.passes.separated import separated
+from tests.unit.passes.graphs import GOAL, check, parse, prims
+
+REDUCTIONS = ("sum", "rmax", "rmin")
+
+
+def pooled(rng: np.random.Generator, node: str, shape: tuple[int, ...], type_: str = "float") -> Graph:
+    """The graph after the pass of a pool over images of unknown number and size, and of known ones."""
+    sizes = ",".join(["N", str(shape[1]), *(f"S{n}" for n in range(len(shape) - 2))])
+    unknown = ",".join(["N", str(shape[1]), *(f"T{n}" for n in range(len(shape) - 2))])
+    numpy_type = {"float": np.float32, "double": np.float64, "float16": np.float16, "uint8": np.uint8}[type_]
+    feed = (rng.standard_normal(shape) * 9).astype(numpy_type)
+    changed = None
+    for size in (sizes, ",".join(map(str, shape))):
+        graph = parse(f"g ({type_}[{size}] x) => ({type_}[{unknown}] y) {{ y = {node} (x) }}")
+        changed = check(separated, graph, feed, length=200)
+    assert changed is not None
+    return changed
+
+
+def reductions(graph: Graph) -> int:
+    return sum(prim in REDUCTIONS for prim in prims(graph))
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
+@pytest.mark.parametrize(
+    ("attributes", "shape"),
+    [
+        ("kernel_shape = [3,3,3], pads = [1,1,1,1,1,1]", (1, 2, 5, 6, 7)),
+        ("kernel_shape = [3,3,3], pads = [0,1,2,2,1,0], strides = [2,1,2]", (2, 3, 6, 7, 9)),
+        ("kernel_shape = [1,5,5], pads = [0,2,2,0,2,2]", (1, 2, 2, 9, 11)),
+        ("kernel_shape = [5,5], pads = [2,2,2,2]", (2, 3, 13, 9)),
+        ("kernel_shape = [4,4], strides = [4,4]", (1, 3, 17, 18)),
+        ("kernel_shape = [7,5], strides = [5,6], pads = [3,0,1,2]", (1, 3, 19, 23)),
+        ("kernel_shape = [3,5], dilations = [2,3], pads = [2,1,0,4]", (1, 3, 11, 15)),
+        ("kernel_shape = [3,3], strides = [3,3], ceil_mode = 1", (1, 3, 11, 12)),
+        ("kernel_shape = [6,6], strides = [2,3], pads = [1,2,3,0], ceil_mode = 1", (1, 2, 14, 13)),
+    ],
+)
+def test_numbers_stay(rng: np.random.Generator, op: str, attributes: str, shape: tuple[int, ...]) -> None:
+    changed = pooled(rng, f"{op} <{attributes}>", shape)
+    assert reductions(changed) >= 2
+
+
+@pytest.mark.parametrize("type_", ["double", "float16", "uint8"])
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_elements_may_have_any_type(rng: np.random.Generator, op: str, type_: str) -> None:
+    if (op, type_) != ("AveragePool", "uint8"):
+        changed = pooled(rng, f"{op} <kernel_shape = [5,5], pads = [2,2,2,2]>", (1, 3, 9, 10), type_)
+        assert reductions(changed) == 2
+
+
+def test_pads_that_count(rng: np.random.Generator) -> None:
+    node = "AveragePool <kernel_shape = [5,5], pads = [2,1,2,3], count_include_pad = 1>"
+    assert reductions(pooled(rng, node, (1, 3, 9, 10))) == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_what_is_not_finite_reaches_the_same_windows(op: str, value: float) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 2, 9, 10)).astype(np.float32)
+    x[0, 0, 4, 5] = value
+    graph = parse(
+        "g (float[1,2,9,10] x) => (float[1,2,9,10] y)"
+        f" {{ y = {op} <kernel_shape = [5,5], pads = [2,2,2,2]> (x) }}"
+    )
+    check(separated, graph, x, length=25)
+
+
+def windows(x: Value, fill: float | None = None) -> Value:
+    """5x5 windows of a tensor that is padded by a number."""
+    padded = x if fill is None else x.pad((0, 2, 2), (0, 2, 2), const(np.float32(fill)))
+    return padded.window((1, 2), (5, 5), (1, 1), (1, 1))
+
+
+def test_lines_are_padded_once_they_are_few() -> None:
+    x = placeholder("x", dt.F32, (3, 12, 14))
+    for prim, fill, is_late in (("sum", 0.0, True), ("sum", 2.0, False), ("rmax", 2.0, True)):
+        graph = Graph((x,), (("y", windows(x, fill).reduce(prim, (3, 4))),))
+        changed = check(separated, graph, np.arange(504, dtype=np.float32).reshape(3, 12, 14), length=25)
+        ends = [v.attrs["low"] for v in changed.order() if v.prim == "pad"]
+        assert ends == ([(0, 2, 0), (0, 0, 2)] if is_late else [(0, 2, 2)])
+
+
+def test_what_gains_nothing_is_left_alone() -> None:
+    x = placeholder("x", dt.F32, (64, 40, 42))
+    blocks = placeholder("x", dt.F32, (3, 12, 14, 16))
+    alone = [
+        windows(x).reduce("sum", (3,)),
+        windows(x).reduce("prod", (3, 4)),
+        x.window((1, 2), (1, 5), (1, 1), (1, 1)).reduce("rmax", (4,)),
+        x.window((1, 2), (2, 2), (2, 2), (1, 1)).reduce("rmax", (3, 4)),
+        blocks.window((1, 2), (5, 5), (1, 1), (1, 1)).reduce("rmax", (4, 5)),
+    ]
+    for value in alone:
+        source = blocks if value.rank == 6 else x
+        graph = Graph((source,), (("y", value),))
+        assert separated(graph, GOAL) is graph
