@@ -10,6 +10,10 @@ from sardonyx.llvm.convert import compute_type, from_memory, memory_type, to_mem
 from sardonyx.llvm.types import mangle, size_of, vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
+_WORDS = 8
+_PERMUTED = vector_of("float", _WORDS)
+"""Registers of machines that move lanes together by choosing words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -76,13 +80,29 @@ def gather(f: Function, pointer: V, offsets: V, scalar: str) -> V:
     return f.value(type_, f"call {type_} @{name}({where}, {mask}, {type_} zeroinitializer)")
 
 
-def compressed(f: Function, value: V, mask: V) -> tuple[V, V]:
+def compressed(f: Function, value: V, mask: V, target: Target) -> tuple[V, V]:
     """The lanes of the mask moved together, the others undefined, and their number as i64.
 
     The vector must fit a register: LLVM 22 stores the halves of larger ones with a wrong alignment.
     """
-    name = f"llvm.experimental.vector.compress.{mangle(value.type)}"
-    packed = f.call(name, value.type, value, mask, V("poison", value.type))
     bits = f.bitcast(mask, f"i{mask.lanes}")
-    count = f.call(f"llvm.ctpop.{bits.type}", bits.type, bits)
-    return packed, f.convert("zext", count, "i64")
+    count = f.convert("zext", f.call(f"llvm.ctpop.{bits.type}", bits.type, bits), "i64")
+    permute = target.instruction("permute", _PERMUTED)
+    if permute is not None and value.lanes * size_of(value.scalar) == _WORDS * size_of("float"):
+        places = f.convert("zext", f.load(_places_of(f, bits), vector_of("i8", _WORDS), 8), "i32")
+        packed = f.call(permute.name, _PERMUTED, f.bitcast(value, _PERMUTED), places)
+        return f.bitcast(packed, value.type), count
+    name = f"llvm.experimental.vector.compress.{mangle(value.type)}"
+    return f.call(name, value.type, value, mask, V("poison", value.type)), count
+
+
+def _places_of(f: Function, bits: V) -> V:
+    """The address of bytes: which words of a register those lanes are whose bits are set, together."""
+    lanes = int(bits.type[1:])
+    each = _WORDS // lanes
+    rows = []
+    for mask in range(1 << lanes):
+        words = [lane * each + n for lane in range(lanes) if mask >> lane & 1 for n in range(each)]
+        rows += words + [0] * (_WORDS - len(words))
+    table = f.module.table(f"places_of_{lanes}", "i8", [int_(word, "i8") for word in rows])
+    return f.gep(table, f.mul(f.convert("zext", bits, "i64"), int_(_WORDS)), "i8")

@@ -10,8 +10,10 @@ import pytest
 from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
 from sardonyx.kernels.access import Access, compressed, gather
 from sardonyx.llvm.vec import Function, V, int_
+from tests.runnable import runnable_targets
 from tests.unit.llvm.written import Array, run
 
 DTYPES = [dt.F32, dt.F64, dt.F16, dt.BF16, dt.I8, dt.U16, dt.I64, dt.BOOL]
@@ -67,16 +69,28 @@ def test_floats_in_double_precision(dtype: DType) -> None:
     assert stored.view(dtype.numpy)[1] == 3.5
 
 
-def test_gathers_and_what_is_left_of_a_mask() -> None:
-    def write(f: Function, x: V, offsets: V, mask: V) -> list[V]:
-        on = f.convert("trunc", mask, "i1")
-        packed, count = compressed(f, x, on)
-        return [gather(f, spilled(f, x), offsets, "float"), packed, count]
-
+def test_gathers() -> None:
     x, offsets = np.arange(8, dtype=np.float32) * 10, np.array([7, 0, 0, 3, 1, 2, 6, 5])
-    mask = np.array([0, 1, 1, 0, 0, 1, 0, 1], np.uint8)
-    gathered, packed, count = run(write, x, offsets, mask)
+    (gathered,) = run(lambda f, x, offsets: [gather(f, spilled(f, x), offsets, "float")], x, offsets)
     assert np.array_equal(gathered, x[offsets])
-    kept: Any = x[mask.astype(bool)]
-    assert count[0] == len(kept)
-    assert np.array_equal(packed[: len(kept)], kept)
+
+
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.float64, np.int64])
+def test_what_is_left_of_a_mask(target: Target, dtype: Any) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(-9, 9, target.lanes * 4 // np.dtype(dtype).itemsize).astype(dtype)
+    masks = [
+        np.zeros(x.size, np.uint8),
+        np.ones(x.size, np.uint8),
+        *rng.integers(0, 2, (30, x.size), np.uint8),
+    ]
+
+    def write(f: Function, x: V, *masks: V) -> list[V]:
+        return [v for mask in masks for v in compressed(f, x, f.convert("trunc", mask, "i1"), target)]
+
+    found = run(write, x, *masks, target=target)
+    for mask, packed, count in zip(masks, found[::2], found[1::2], strict=True):
+        kept = x[mask.astype(bool)]
+        assert count[0] == len(kept)
+        assert np.array_equal(packed[: len(kept)], kept)

@@ -200,7 +200,7 @@ class _Writer:
             some = f.masked_load(f.gep(scores, block.index, "float"), self.vector, mask)
             passes = f.binary("and", mask, f.binary("or", all_pass, f.fcmp("ogt", some, lowest)))
             first = f.splat(f.convert("trunc", block.index, "i32"), lanes)
-            places, count = compressed(f, f.add(f.iota(lanes, "i32"), first), passes)
+            places, count = compressed(f, f.add(f.iota(lanes, "i32"), first), passes, self.target)
             f.store(places, f.gep(self.places, block.carried[0], "i32"))
             block.next(f.add(block.carried[0], count))
         total = block.carried[0]

@@ -66,7 +66,7 @@ def nonzero_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
         with f.loop(int_(0), length, lanes, line.carried) as block:
             mask = f.tail_mask(f.sub(length, block.index), lanes)
             hits = _not_zero(f, access.load_lanes(x, f.add(begin, block.index), mask), dtype)
-            along, count = compressed(f, f.iota(lanes, "i32"), f.binary("and", mask, hits))
+            along, count = compressed(f, f.iota(lanes, "i32"), f.binary("and", mask, hits), target)
             along = f.add(f.convert("zext", along, "i64"), f.splat(block.index, lanes))
             column = block.carried[0]
             room = f.tail_mask(f.smin(count, f.sub(columns, column)), lanes)

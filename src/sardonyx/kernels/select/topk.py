@@ -1,13 +1,15 @@
 """The k best elements along an axis, in order: a heap of the best so far, most others rejected by vectors.
 
-A vector holds elements of a line where these lie side by side, else those of as many lines at one place.
+A vector holds elements of a line where these lie side by side, else those of as many lines at one place. Many
+of a line whose elements lie side by side are sieved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum, auto
+from functools import partial
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
@@ -20,12 +22,17 @@ from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
+from sardonyx.kernels.select.radix import entry_at, load_payload
+from sardonyx.kernels.select.sieve import define_sieve, sieve_bytes
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _BOUNDS = 1
 _ABREAST = 1024
+
+_MANY = 32
+"""Elements that are sieved."""
 
 
 class Word(IntEnum):
@@ -58,6 +65,11 @@ class Selection:
         """The type of a heap entry: a key above the complement of the place, so that the best is greatest."""
         return f"i{2 * key_bits(self.dtype)}"
 
+    def key(self, f: Function, value: V) -> V:
+        """An unsigned integer that is the larger the better an element is; for vectors lane by lane."""
+        key = key_of(f, value, self.dtype)
+        return key if self.largest else f.binary("xor", key, int_(-1, key.type))
+
 
 def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that selects and orders."""
@@ -75,6 +87,10 @@ def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         Word.K: k,
     }
     entries = dims.minimum(dims.minimum(target.lanes, inner) * k, dims.maximum(_ABREAST * target.lanes, k))
+    scratch = entries * size_of(selection.entry)
+    if (not isinstance(inner, int) or inner == 1) and (not isinstance(k, int) or k >= _MANY):
+        sieve = sieve_bytes(x.shape[axis], k, key_bits(x.dtype), target)
+        scratch = dims.maximum(scratch, sieve)
     for word, place in zip((Word.VALUES, Word.PLACES), group.results, strict=True):
         if place is not None:
             words[word] = Address.of(place)
@@ -85,7 +101,7 @@ def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         tuple(place.storage for place in group.results if place is not None),
         root.origins,
         work=x.size * 8,
-        scratch_bytes=entries * size_of(selection.entry),
+        scratch_bytes=scratch,
         kind="sort",
         plan=f"the best {k} of {x.shape[axis]}",
     )
@@ -96,16 +112,29 @@ def topk_ir(selection: Selection, target: Target) -> str:
     """The module with `void @symbol(ptr args, ptr ctx)`."""
     module = Module()
     functions = define_sort(module, selection.symbol, selection.entry, lambda f, _, a, b: f.icmp("ugt", a, b))
-    _Writer(module, selection, target, *functions).write()
+    sieve = _define_sieve(module, selection, target)
+    _Writer(module, selection, target, *functions, sieve).write()
     return module.text()
+
+
+def _define_sieve(module: Module, selection: Selection, target: Target) -> str:
+    """Add the function that sieves a line by the complements of keys; returns its name."""
+
+    def keys(f: Function, line: V, first: V, mask: V) -> V:
+        key = selection.key(f, Access(f, selection.dtype, target).load_lanes(line, first, mask))
+        return f.binary("xor", key, int_(-1, key.type))
+
+    return define_sieve(module, selection.symbol, keys, key_bits(selection.dtype), target)
 
 
 class _Writer:
     """Writes the kernel: lines shared by threads, the heaps of those of a vector in scratch."""
 
-    def __init__(self, module: Module, selection: Selection, target: Target, build: str, sink: str) -> None:
+    def __init__(
+        self, module: Module, selection: Selection, target: Target, build: str, sink: str, sieve: str
+    ) -> None:
         self.f = Function(module, selection.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.selection, self.target, self.build, self.sink = selection, target, build, sink
+        self.selection, self.target, self.build, self.sink, self.sieve = selection, target, build, sink, sieve
         args, self.ctx = self.f.params
         pointers = (Word.X, Word.VALUES, Word.PLACES)
         self.word = {
@@ -134,18 +163,23 @@ class _Writer:
             lines = f.smin(width, f.sub(inner, column))
             first = f.add(f.mul(outer, f.mul(word[Word.SIZE], inner)), column)
             self.rows = f.gep(word[Word.X], first, self.access.plain)
-            with f.loop(int_(0), lines) as line:
-                self._begin(line.index)
+            first_to = f.add(f.mul(outer, f.mul(k, inner)), column)
             side_by_side = f.icmp("eq", inner, int_(1))
-            with f.when(side_by_side):
+            sieves = f.binary("and", side_by_side, f.icmp("sge", k, int_(_MANY)))
+            with f.when(sieves):
+                entries = f.call(self.sieve, "ptr", self.rows, word[Word.SIZE], k, self.heaps)
+                self._write_line(int_(0), first_to, lambda n: load_payload(f, entry_at(f, entries, n)))
+            heaps = f.select(sieves, int_(0), lines)
+            with f.loop(int_(0), heaps) as line:
+                self._begin(line.index)
+            with f.when(f.icmp("eq", f.mul(heaps, inner), int_(1))):
                 self._along_line()
             with f.when(f.binary("xor", side_by_side, int_(1, "i1"))):
                 self._across_lines(lines)
-            with f.loop(int_(0), lines) as line:
+            with f.loop(int_(0), heaps) as line:
                 heap = self._heap(line.index)
                 sort_heap(f, self.sink, V("null", "ptr"), heap, k, self.entry)
-                to = f.add(f.add(f.mul(outer, f.mul(k, inner)), column), line.index)
-                self._write_line(line.index, to)
+                self._write_line(line.index, f.add(first_to, line.index), partial(self._place_in, heap))
         f.ret()
         f.finish()
 
@@ -198,7 +232,7 @@ class _Writer:
     def _better(self, first: V, mask: V, worst: V) -> Iterator[V]:
         """For each lane of a vector of elements that are above the worst: its number."""
         f = self.f
-        keys = self._key(self.access.load_lanes(self.rows, first, mask))
+        keys = self.selection.key(f, self.access.load_lanes(self.rows, first, mask))
         better = f.binary("and", mask, f.icmp("ugt", keys, worst))
         bits = f.convert("zext", f.bitcast(better, f"i{mask.lanes}"), "i64")
         with f.repeat(lambda left: f.icmp("ne", left, int_(0)), [bits]) as loop:
@@ -206,17 +240,13 @@ class _Writer:
             yield f.call("llvm.cttz.i64", "i64", left, int_(1, "i1"))
             loop.next(f.binary("and", left, f.sub(left, int_(1))))
 
-    def _key(self, value: V) -> V:
-        key = key_of(self.f, value, self.selection.dtype)
-        return key if self.selection.largest else self.f.binary("xor", key, int_(-1, key.type))
-
     def _load(self, line: V, place: V) -> V:
         f = self.f
         return self.access.load(self.rows, f.add(f.mul(place, self.word[Word.INNER]), line))
 
     def _entry(self, line: V, place: V) -> V:
         f, entry = self.f, self.entry
-        key = self._key(self._load(line, place))
+        key = self.selection.key(f, self._load(line, place))
         high = f.binary("shl", f.convert("zext", key, entry), int_(self.bits, entry))
         low = f.binary("xor", place, int_(-1))
         low = f.convert("trunc", low, "i32") if self.bits == 32 else low
@@ -225,15 +255,20 @@ class _Writer:
     def _put(self, heap: V, number: V, entry: V) -> None:
         self.f.store(entry, self.f.gep(heap, number, self.entry), size_of(self.entry))
 
-    def _write_line(self, line: V, first: V) -> None:
-        """Write the values and places of the sorted heap of a line."""
-        f, word, heap = self.f, self.word, self._heap(line)
+    def _place_in(self, heap: V, number: V) -> V:
+        """The place that an entry of a heap tells."""
+        f = self.f
+        entry = f.load(f.gep(heap, number, self.entry), self.entry, size_of(self.entry))
+        low = f.convert("trunc", f.binary("xor", entry, int_(-1, self.entry)), self.key)
+        return f.convert("zext", low, "i64")
+
+    def _write_line(self, line: V, first: V, place_of: Callable[[V], V]) -> None:
+        """Write the values and places of the best of a line, of which the first is the best."""
+        f, word = self.f, self.word
         values, places = word[Word.VALUES], word[Word.PLACES]
         wants_values, wants_places = (f.icmp("ne", p, V("null", "ptr")) for p in (values, places))
         with f.loop(int_(0), word[Word.K]) as best:
-            entry = f.load(f.gep(heap, best.index, self.entry), self.entry, size_of(self.entry))
-            low = f.convert("trunc", f.binary("xor", entry, int_(-1, self.entry)), self.key)
-            place = f.convert("zext", low, "i64")
+            place = place_of(best.index)
             to = f.add(first, f.mul(best.index, word[Word.INNER]))
             with f.when(wants_values):
                 self.access.store(self._load(line, place), values, to)

@@ -80,6 +80,18 @@ def test_long_lines(target: Target) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("dtype", [*TYPES, *REALS])
+@pytest.mark.parametrize("largest", [False, True])
+def test_many_of_long_lines(target: Target, dtype: Any, largest: bool) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.integers(-100, 100, (3, 2100)).astype(dtype)
+    if dtype in REALS:
+        x[:, ::70], x[1, ::90], x[2, ::50] = np.nan, -np.inf, -0.0
+    for k in (31, 32, 300, 2100):
+        check(x, target, k, 1, largest, (1, 2))
+
+
+@TARGETS
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("inner", [2, 15, 16, 17, 40])
 @pytest.mark.parametrize("largest", [False, True])
@@ -108,7 +120,7 @@ def test_sizes_known_at_run_time(target: Target) -> None:
         return many("topk", (v,), attrs, [(v.dtype, shape), (dt.I64, shape)])[1:]
 
     program = program_of(graph_of(build, [np.zeros((2, 4), np.int64)], (), [(2, n)]), target)
-    for size in (4, 9):
+    for size in (4, 9, 2300):
         x = np.random.default_rng(size).integers(-5, 5, (2, size))
         (places,) = program.run([x], [0])
         expected = sort.topk(x, k=size // 2, axis=1, largest=True)[1]
