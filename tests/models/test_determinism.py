@@ -12,6 +12,7 @@ import pytest
 
 import sardonyx
 from sardonyx import zoo
+from tests.models.marks import is_quick, marks
 from tests.models.session_report import indirect_sums
 from tests.runnable import examples
 
@@ -34,7 +35,13 @@ def test_rows_have_bits_of_their_own(name: str, size: dict[str, int]) -> None:
         assert [bits(y) for y in alone] == [bits(y[row : row + 1]) for y in whole]
 
 
-@pytest.mark.parametrize("name", [model.name for model in zoo.models(precision=("fp32",), quick=True)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(model.name, marks=marks(model.name, quick=is_quick(model.name)))
+        for model in zoo.models(precision=("fp32",), quick=True)
+    ],
+)
 def test_threads_change_no_bit_of_direct_sums(name: str) -> None:
     feeds = zoo.feeds(name)
     sessions = [strict(name, threads) for threads in THREADS]

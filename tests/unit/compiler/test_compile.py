@@ -21,6 +21,7 @@ from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
 from tests.runnable import need
 from tests.unit.runtime.programs import WRITTEN, check, f32, linear, model, program
+from tests.unit.stocked import stocked
 
 SOFT = """
 g (float[N,8] x) => (float[N,4] y) <float[8,4] w> { m = MatMul(x, w) a = Abs(m) b = Abs(a) y = Softmax(b) }
@@ -48,13 +49,20 @@ def no_other(overrides: Overrides) -> NoReturn:
     raise AssertionError(overrides)
 
 
-@pytest.mark.parametrize("stage", ["partition", "lower", "assemble"])
-def test_texts_of_stages(stage: str, tmp_path: Path, golden: Golden) -> None:
-    options = CompileOptions.resolve(dump=str(tmp_path))
+@pytest.fixture(scope="module")
+def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the texts of all stages lie."""
+    folder = tmp_path_factory.mktemp("dumped")
+    options = CompileOptions.resolve(dump=str(folder))
     source = frontend.open_model(soft(), options)
     job = Job(options, cache.at(None), no_other, "")
     compile_model(lambda: frontend.load(source, options), backend(Goal(isa.V4)), job)
-    (file,) = tmp_path.glob(f"*_{stage}.txt")
+    return folder
+
+
+@pytest.mark.parametrize("stage", ["partition", "lower", "assemble"])
+def test_texts_of_stages(stage: str, dumped: Path, golden: Golden) -> None:
+    (file,) = dumped.glob(f"*_{stage}.txt")
     lines = [
         " ".join(
             "KERNEL" if word[:1] == "k" and len(word.strip(":")) == 21 else word for word in line.split(" ")
@@ -65,6 +73,7 @@ def test_texts_of_stages(stage: str, tmp_path: Path, golden: Golden) -> None:
 
 
 def test_the_debug_ladder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    stocked(tmp_path)
     program(linear(), cache=str(tmp_path))
     assert capsys.readouterr().err == ""
     program(linear(), cache=str(tmp_path), debug=1)

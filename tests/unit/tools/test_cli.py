@@ -22,6 +22,7 @@ from sardonyx import __version__
 from sardonyx.base.knobs import KNOBS
 from sardonyx.tools.cli import _EXTRAS, COMMANDS, main, parser
 from tests.disk import full_disk
+from tests.unit.stocked import stocked
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17], producer_name: "maker">
@@ -440,11 +441,12 @@ def test_names_are_written_in_any_terminal(encoding: str, tmp_path: Path) -> Non
     assert done.returncode == 0 and b"mod" + letter + rb"le\udcff.onnx" in done.stdout, done.stderr
 
 
+@pytest.mark.filterwarnings("ignore:nothing will be cached:RuntimeWarning")
 @pytest.mark.parametrize(
     ("words", "file"),
     [
         (["run", "--output", "{}"], "y.npy"),
-        (["quantize", "--kind", "weights", "-o", "{}/q.onnx"], "q.onnx"),
+        pytest.param(["quantize", "--kind", "weights", "-o", "{}/q.onnx"], "q.onnx", marks=pytest.mark.slow),
         (["convert-precision", "-o", "{}/h.onnx"], "h.onnx"),
     ],
 )
@@ -455,17 +457,17 @@ def test_a_full_disk_is_told_with_the_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("SARDONYX_CACHE", "off")
+    monkeypatch.setenv("SARDONYX_CACHE", str(stocked(tmp_path / "cache")))
     source = tmp_path / "model.onnx"
     nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
-    declared = [onnx.helper.make_tensor_value_info(name, 1, [1024, 1024]) for name in "xy"]
-    weight = onnx.numpy_helper.from_array(np.ones((1024, 1024), np.float32), "w")
+    declared = [onnx.helper.make_tensor_value_info(name, 1, [512, 512]) for name in "xy"]
+    weight = onnx.numpy_helper.from_array(np.ones((512, 512), np.float32), "w")
     graph = onnx.helper.make_graph(nodes, "g", declared[:1], declared[1:], [weight])
     imported = [onnx.helper.make_opsetid("", 17)]
     onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=imported), source)
     made = tmp_path / "made"
     made.mkdir()
-    with full_disk(500_000):
+    with full_disk(125_000):
         code = main([words[0], str(source), *(word.format(made) for word in words[1:])])
     assert code == 1
     assert re.fullmatch(rf"sardonyx {words[0]}: {re.escape(str(made / file))}: .+\n", capsys.readouterr().err)
