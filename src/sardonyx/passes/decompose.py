@@ -18,6 +18,8 @@ from sardonyx.passes.transposed import as_convolution
 
 _LEAST_ROWS = 4
 """Output channels of a group below which a matrix product is mostly idle."""
+_LONGEST_SIDE, _LEAST_RESULTS = 4, 512
+"""Of matrices that whole rows are multiplied with in lanes, and of what pays for code of its own."""
 _MOST_COPIED = 1 << 24
 """Elements of copies beyond which memory costs more than a product gains."""
 
@@ -68,14 +70,23 @@ def _contracts(value: Value) -> bool:
 
 
 def _is_thin(value: Value) -> bool:
-    """Whether each product is one of a matrix with a vector, and none has constant weights, packed for tiles.
+    """Whether tiles would be mostly empty, or be packed for one vector each.
 
-    To pack takes as long as to multiply once. A matrix that several vectors share is no such matrix.
+    To pack takes as long as to multiply once. A matrix that several vectors share is worth it.
     """
     a, b = value.args
+    if b.is_numeric_const:
+        return b.dtype in (dt.F32, dt.F64) and (b.shape[-1] == 1 or _is_long(value))
     batch = value.shape[:-2]
     matrices = [m for m, vector in ((b, a.shape[-2]), (a, b.shape[-1])) if vector == 1]
-    return not b.is_numeric_const and any(m.shape[:-2] == batch for m in matrices)
+    return any(m.shape[:-2] == batch for m in matrices) or _is_long(value)
+
+
+def _is_long(value: Value) -> bool:
+    """Whether very many rows are multiplied with a matrix that is as good as nothing to a tile."""
+    sides = value.args[1].shape[-2:]
+    is_small = all(isinstance(n, int) and n <= _LONGEST_SIDE for n in sides)
+    return is_small and isinstance(value.size, int) and value.size >= _LEAST_RESULTS
 
 
 def arg_extreme(value: Value) -> Value:

@@ -43,14 +43,28 @@ def test_products_over_many_batch_axes(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize(("a", "b"), [("M,7", "7,1"), ("1,K", "K,9"), ("1,7", "7,1")])
 @pytest.mark.parametrize("fed", [True, False])
-def test_a_fed_matrix_by_a_vector_is_a_sum(rng: np.random.Generator, a: str, b: str, fed: bool) -> None:
-    """Weights that are constant are packed for tiles once."""
+def test_a_matrix_by_a_vector_is_a_sum(rng: np.random.Generator, a: str, b: str, fed: bool) -> None:
+    """But for constant matrices, which are packed for tiles once."""
     rows, columns = (1 if "1" in s.split(",")[n] else 9 for s, n in ((a, 0), (b, 1)))
     x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 7), (7, columns)))
     body = f"(float[{a}] x%s) => (float[P,Q] y) {{ y = MatMul(x, w) }}"
     graph = parse("g " + body % f", float[{b}] w") if fed else parse("g " + body % "", w=w)
     changed = check(decompose, graph, x, *([w] if fed else []))
-    assert ("dot" in prims(changed)) is not fed
+    assert ("dot" in prims(changed)) is (not fed and columns != 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "k", "n", "sums"), [(512, 3, 1, 1), (200, 4, 4, 1), (127, 4, 4, 0), (900, 5, 4, 0)]
+)
+@pytest.mark.parametrize("fed", [True, False])
+def test_many_rows_by_a_tiny_matrix_are_sums(
+    rng: np.random.Generator, rows: int, k: int, n: int, sums: int, fed: bool
+) -> None:
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, k), (k, n)))
+    body = f"(float[{rows},{k}] x%s) => (float[{rows},{n}] y) {{ y = MatMul(x, w) }}"
+    graph = parse("g " + body % f", float[{k},{n}] w") if fed else parse("g " + body % "", w=w)
+    changed = check(decompose, graph, x, *([w] if fed else []))
+    assert ("dot" in prims(changed)) is not sums
 
 
 @pytest.mark.parametrize(
