@@ -37,11 +37,17 @@ GOLDEN = Path(__file__).parent / "golden"
 SPREAD = {
     Path(__file__).parent / name
     for name in (
-        *("property", "unit/runtime/test_promotion.py"),
-        *(f"unit/{n}" for n in ("convert", "emit", "kernels", "llvm", "loops", "ops", "passes")),
+        *("property", "api/test_saved.py", "registry/test_sharing.py"),
+        *(
+            f"unit/{n}"
+            for n in ("compression", "convert", "emit", "kernels", "llvm", "loops", "ops", "passes")
+        ),
+        *("unit/base/test_drawn.py", "unit/protocol/test_datatypes.py", "unit/zoo/tasks/test_images.py"),
+        *(f"unit/runtime/test_{n}.py" for n in ("blockwise", "program", "promotion", "session_process")),
+        "unit/store/test_programs.py",
     )
 }
-"""Tests whose options are kinds of the same: element types, layouts, sizes, threads, targets."""
+"""Tests whose options are kinds of the same: element types, layouts, sizes, threads, targets, databases."""
 SEED = int(os.environ.get("TEST_SEED", "0"))
 
 

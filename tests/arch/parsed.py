@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from sardonyx.base.garbage import uncollected
+
 TESTS = Path(__file__).parents[1]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -30,7 +32,8 @@ class Parsed:
 
 @cache
 def parsed(path: Path) -> Parsed:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    with uncollected():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     functions: list[tuple[str, int]] = []
     silent: set[int] = set()
     for node in statements(tree):

@@ -25,10 +25,10 @@ def code_lines(path: Path) -> list[tuple[int, str]]:
 
 def windows(path: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every run of `LONGEST` + 1 lines, and where it begins."""
-    lines = code_lines(path)
+    lines, place = code_lines(path), path.relative_to(SOURCES).as_posix()
+    texts = tuple(line for _, line in lines)
     for at in range(len(lines) - LONGEST):
-        run = lines[at : at + LONGEST + 1]
-        yield tuple(line for _, line in run), f"{path.relative_to(SOURCES)}:{run[0][0]}"
+        yield texts[at : at + LONGEST + 1], f"{place}:{lines[at][0]}"
 
 
 def test_no_run_of_lines_stands_in_two_places() -> None:

@@ -180,7 +180,7 @@ def equal(results: list[Any], expected: list[Any]) -> None:
         np.testing.assert_array_equal(got, value)
 
 
-@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] * (n >= 24)) for n in range(40)])
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] * (n >= 12)) for n in range(40)])
 def test_numbers_stay(seed: int) -> None:
     check(seed)
 

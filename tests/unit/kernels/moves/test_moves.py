@@ -21,7 +21,7 @@ from sardonyx.llvm.vec import Module
 from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
-from tests.runnable import runnable_targets
+from tests.runnable import examples, runnable_targets
 from tests.unit.kernels.native import execute, guarded
 from tests.unit.objects import compiled
 
@@ -103,7 +103,7 @@ def drawn(rng: np.random.Generator) -> list[Axis]:
 @pytest.mark.parametrize("size", SIZES)
 def test_any_strides(target: Target, size: int) -> None:
     rng = np.random.default_rng(size)
-    for number in range(150):
+    for number in range(examples(50, 150)):
         moves = [drawn(rng) for _ in range(1 + number % 3)]
         check(target, size, moves, threads=1 + number % 4)
 

@@ -226,7 +226,7 @@ def test_convolutions(target: Target, scheme: Scheme, end: str) -> None:
 
 @TARGETS
 @SCHEMES
-@settings(max_examples=examples(8, 20), deadline=None, derandomize=True)
+@settings(max_examples=examples(4, 20), deadline=None, derandomize=True)
 @given(st.data())
 def test_drawn_convolutions(target: Target, scheme: Scheme, data: st.DataObject) -> None:
     pad = data.draw(st.integers(0, 2), "pad")
