@@ -27,6 +27,7 @@ from sardonyx.monitor.distance import (
 )
 from sardonyx.monitor.embedding import of_arrays, of_texts
 from sardonyx.monitor.frame import CATEGORY, NUMBER, TEXT, VECTOR, Column, column_of, frame_of
+from tests.runnable import examples
 
 RNG = np.random.default_rng(5)
 
@@ -104,7 +105,7 @@ def test_few_rows_without_drift_are_no_drift() -> None:
 values = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(
     arrays(np.float64, st.integers(1, 40), elements=values),
     arrays(np.float64, st.integers(1, 40), elements=values),

@@ -14,6 +14,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.functions import load
+from tests.runnable import examples
 
 N, M = dims.symbol("N", 1), dims.symbol("M", 1)
 Pair = tuple[Dim, Callable[[int, int], int]]
@@ -52,7 +53,7 @@ def grown(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
 expressions = st.recursive(st.sampled_from(LEAVES) | constants(), grown, max_leaves=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 300), deadline=None)
 @given(expressions, st.integers(1, 50), st.integers(1, 50))
 def test_an_expression_has_the_value_of_its_computation(pair: Pair, n: int, m: int) -> None:
     dim, plain = pair

@@ -15,6 +15,7 @@ from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduc
 from sardonyx.loops.rewrite import accesses, drop_unit_axes, merge_axes, merge_outer, merge_pair
 from sardonyx.loops.run import run
 from sardonyx.loops.verify import verify
+from tests.runnable import examples
 
 X, Y = Buffer("x", dt.I64, "in"), Buffer("y", dt.I64, "out")
 
@@ -54,7 +55,7 @@ def nests(draw: st.DrawFn) -> Kernel:
 
 
 @given(nests())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 def test_fewer_axes_do_the_same(kernel: Kernel) -> None:
     before = results(kernel)
     dropped = drop_unit_axes(kernel)

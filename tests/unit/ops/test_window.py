@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ops.window import Sliding, Steps, Window
+from tests.runnable import examples
 
 sizes = st.integers(1, 12)
 small = st.integers(1, 4)
@@ -27,7 +28,7 @@ def starts(n: int, extent: int, step: int, low: int, high: int, ceil: bool) -> l
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 300), deadline=None)
 @given(sizes, small, small, st.integers(1, 3), st.integers(0, 3), st.integers(0, 3), st.booleans())
 def test_positions(n: int, kernel: int, step: int, gap: int, low: int, high: int, ceil: bool) -> None:
     extent = (kernel - 1) * gap + 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sardonyx.ort.adapter import AdapterFormat, LoraAdapter
 from sardonyx.ort.ortvalue import OrtValue
+from tests.runnable import examples
 
 ARRAYS = {
     "a.lora_A": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -68,7 +69,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(50, 150),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.data())

@@ -162,7 +162,7 @@ def test_a_module_that_is_no_engine_is_told(engine: str, said: str) -> None:
 
 
 def test_the_peak_of_a_process_is_not_that_of_its_parent() -> None:
-    held = np.ones(64 << 20)
+    held = np.ones(16 << 20)
     script = "from sardonyx.tools.bench_worker import peak_bytes; print(peak_bytes())"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert int(said) < held.nbytes < peak_bytes()
