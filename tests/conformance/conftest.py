@@ -1,4 +1,4 @@
-"""On which targets a quick case runs: on the machine, and in turn on one other and one with free sizes.
+"""On which targets a quick case runs: on the machine, and in turn on one of the others.
 
 `make test-all` runs every case on every target.
 """
@@ -13,8 +13,7 @@ import pytest
 from tests.conformance.targets import TARGETS
 
 ALWAYS = "native"
-FREE = [target for target in TARGETS if target.endswith("-free")]
-OTHERS = [target for target in TARGETS if target not in (ALWAYS, *FREE)]
+OTHERS = [target for target in TARGETS if target != ALWAYS]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def is_turn(target: str, number: int) -> bool:
     """Whether a target runs the quick case of that number."""
-    return any(group[number % len(group)] == target for group in ([ALWAYS], FREE, OTHERS))
+    return target in (ALWAYS, OTHERS[number % len(OTHERS)])
 
 
 def _quick_cases(items: list[pytest.Item]) -> Iterator[pytest.Function]:
