@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -19,12 +21,25 @@ def _key(value: Any) -> Any:
 
 def lookup(x: Array, keys: Array, values: Array, default: Array) -> Array:
     """The value of each element's key, or the default; NaN is a key like any other."""
-    table: dict[Any, Any] = {}
-    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
-        table.setdefault(_key(key), value)
-    other = default.reshape(-1)[0]
-    found = [table.get(_key(k), other) for k in x.reshape(-1).tolist()]
-    return np.asarray(found, dtype=values.dtype).reshape(x.shape)
+    flat = x.reshape(-1).tolist()
+    asked = flat if x.dtype.kind in "iu" else map(_key, flat)
+    found = map(_table_of(keys, values).get, asked, repeat(default.reshape(-1)[0]))
+    return np.fromiter(found, values.dtype, x.size).reshape(x.shape)
+
+
+def _table_of(keys: Array, values: Array) -> dict[Any, Any]:
+    """The first value of each key, kept as long as the values are."""
+    name = id(keys), id(values)
+    found = _tables.get(name)
+    if found is None or found[0]() is not keys or found[1]() is not values:
+        table: dict[Any, Any] = {}
+        for key, value in zip(map(_key, keys.tolist()), values.tolist(), strict=True):
+            table.setdefault(key, value)
+        found = _tables[name] = ref(keys), ref(values, lambda _: _tables.pop(name, None)), table
+    return found[2]
+
+
+_tables: dict[tuple[int, int], tuple[ref[Array], ref[Array], dict[Any, Any]]] = {}
 
 
 def zip_map(x: Array, *, labels: Sequence[int | str]) -> list[dict[int | str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.ir.algorithms import dictionary
 from sardonyx.ir.algorithms.dictionary import cast_map, lookup, vectorize, zip_map
 
 
@@ -20,6 +21,19 @@ def test_the_first_of_equal_keys_counts() -> None:
 def test_nan_is_a_key_and_zeros_are_one() -> None:
     keys, values = np.array([np.nan, 0.0]), np.array([1, 2])
     assert lookup(np.array([np.nan, -0.0, np.inf]), keys, values, np.array(9)).tolist() == [1, 2, 9]
+
+
+def test_tables_are_made_once_and_go_with_their_values() -> None:
+    keys, values = np.array([1, 2]), np.array(["a", "b"], object)
+    asked, default = np.array([2, 3, 1]), np.array("", object)
+    assert lookup(asked, keys, values, default).tolist() == ["b", "", "a"]
+    (table,) = dictionary._tables.values()
+    assert lookup(asked, keys, values, default).tolist() == ["b", "", "a"]
+    assert [kept is table for kept in dictionary._tables.values()] == [True]
+    other = np.array([3, 1])
+    assert lookup(asked, other, values, default).tolist() == ["", "a", "b"], "the values alone are no table"
+    del values
+    assert not dictionary._tables
 
 
 def test_rows_become_maps() -> None:
