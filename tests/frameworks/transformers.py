@@ -100,7 +100,7 @@ SELECTED = (
     Row(VarianceThreshold(0.5), "wine", FEATURES),
 )
 
-NUMBERED, SPLIT = ("text_numbers",), ("reshape", "text_grams", "text_tokens")
+NUMBERED, SPLIT = ("text_numbers",), ("text_numbers", "text_tokens")
 WORDS = (
     Row(OneHotEncoder(), "words", FEATURES, host=NUMBERED, quick=True),
     Row(OneHotEncoder(handle_unknown="ignore"), "grades", FEATURES, quick=True),
@@ -132,7 +132,7 @@ WORDS = (
         host=SPLIT,
         limit="pairs words with the words of one letter between them",
     ),
-    Row(TfidfVectorizer(), "sentences", FEATURES, host=(*SPLIT[:2], "text_normal", SPLIT[2])),
+    Row(TfidfVectorizer(), "sentences", FEATURES, host=("reshape", "text_normal", *SPLIT)),
     Row(TfidfVectorizer(lowercase=False, norm="l1"), "sentences", FEATURES, host=SPLIT, quick=True),
     Row(TfidfVectorizer(lowercase=False, analyzer="char"), "sentences", FEATURES, host=SPLIT),
     Row(

@@ -19,8 +19,8 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
-    """`numbers` of tokens; by length, the sorted `keys` of steps and the states to which each `leads`.
+class Pool:
+    """A tree of n-grams: `numbers` of tokens; by length, the sorted `keys` of steps and where each `leads`.
 
     A key is state * tokens + number. `places` [states + 1] are the columns of n-grams, by length; -1 for mere
     beginnings and for no state.
@@ -32,7 +32,7 @@ class _Pool:
     places: list[Array]
 
     @staticmethod
-    def of(pool: tuple[Any, ...], counts: tuple[int, ...], indexes: tuple[int, ...]) -> _Pool:
+    def of(pool: tuple[Any, ...], counts: tuple[int, ...], indexes: tuple[int, ...]) -> Pool:
         """The tree of n-grams that stand one after the other in `pool`, from `counts[n - 1]` on."""
         numbers = Numbers((token, n) for n, token in enumerate(dict.fromkeys(pool)))
         steps: list[dict[int, int]] = [{n: n for n in range(len(numbers))}, *({} for _ in counts[1:])]
@@ -48,7 +48,12 @@ class _Pool:
             column[list(ends)] = list(ends.values())
         keys = [np.array(sorted(step), np.int64) for step in steps]
         leads = [np.array([step[key] for key in sorted(step)], np.int64) for step in steps]
-        return _Pool(numbers, keys, leads, columns)
+        return Pool(numbers, keys, leads, columns)
+
+    def steps(self, depth: int) -> tuple[Array, Array]:
+        """The keys of steps and where they lead, with states and numbers of tokens counted from 1 on."""
+        state, token = np.divmod(self.keys[depth], len(self.numbers))
+        return (state + 1) * (len(self.numbers) + 1) + token + 1, self.leads[depth]
 
     def follow(self, state: Array, token: Array, depth: int) -> Array:
         """The states that tokens lead to; -1 stands for none."""
@@ -89,7 +94,7 @@ def grams(
     skips: int,
 ) -> Array:
     """How often each n-gram of the pool occurs in the rows of x, its parts up to `skips` elements apart."""
-    tree = kept(_Pool.of, pool, counts, indexes)
+    tree = kept(Pool.of, pool, counts, indexes)
     size, width = max(indexes) + 1, x.shape[-1] if x.ndim else 1
     flat = np.fromiter(map(tree.numbers.__getitem__, x.reshape(-1).tolist()), np.int64, x.size)
     tokens = flat.reshape((x.size // width if width else int(np.prod(x.shape[:-1])), width))

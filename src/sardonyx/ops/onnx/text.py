@@ -1,15 +1,23 @@
-"""Operators over strings; all of them run on the host."""
+"""Operators over strings; most of them run on the host."""
 
 from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.algorithms.grams import Pool
 from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.premise import broadcast_shape, must_equal
-from sardonyx.ir.value import Value, make
+from sardonyx.ir.value import Value, const, make
+from sardonyx.ops.onnx.grams import counts
 from sardonyx.ops.table import op
+
+_MOST_STEPS = 16
+"""Steps between tokens that are written out; texts may lie any number apart."""
 
 Ints = tuple[int, ...]
 
@@ -78,13 +86,26 @@ def tf_idf_vectorizer(
     """How often each n-gram of a pool occurs in a row, weighted as `mode` (TF, IDF, TFIDF) says."""
     if mode not in ("TF", "IDF", "TFIDF"):
         raise UnsupportedOp(f'mode="{mode}"')
+    pool, lengths = pool_strings or pool_int64s, (min_gram_length, max_gram_length)
+    size = max(ngram_indexes) + 1
+    width = x.shape[-1] if x.rank else 1
+    longest = max(width - 1, 1) if isinstance(width, int) else max_skip_count + 1
+    distances = min(max_skip_count + 1, longest)
+    if x.rank and distances * min(max_gram_length, len(ngram_counts)) <= _MOST_STEPS:
+        tree = Pool.of(pool, ngram_counts, ngram_indexes)
+        rows = x.reshape((dims.product(x.shape[:-1]), width))
+        count = counts(rows, tree, size, lengths, distances).reshape((*x.shape[:-1], size))
+        scale = np.ones(size, np.float32)
+        scale[list(ngram_indexes[: len(weights)])] = weights
+        found = (count.cast(dt.BOOL) if mode == "IDF" else count).cast(dt.F32)
+        return found if mode == "TF" else found * const(scale)
     attrs = {
-        "pool": pool_strings or pool_int64s,
+        "pool": pool,
         "counts": ngram_counts,
         "indexes": ngram_indexes,
         "weights": weights,
         "mode": mode,
-        "lengths": (min_gram_length, max_gram_length),
+        "lengths": lengths,
         "skips": max_skip_count,
     }
-    return make("text_grams", (x,), attrs, dt.F32, (*x.shape[:-1], max(ngram_indexes) + 1))
+    return make("text_grams", (x,), attrs, dt.F32, (*x.shape[:-1], size))
