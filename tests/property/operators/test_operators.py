@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sardonyx.base.knobs import EFFORT
 from sardonyx.ops.table import operators
 from tests.property.operators.check import GRAPH, NATIVE, Case, cases, check, drawn
 from tests.property.operators.choices import BySeed
@@ -24,17 +23,16 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_to
 every = pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.label)
 
 
-def few(recipe: Recipe, targets: dict[str, Callable[..., Any]], most: int, *, in_turn: bool = False) -> None:
-    """Check the simplest call of one operator, and others up to that many; on all targets, or one in turn."""
+def few(recipe: Recipe, targets: dict[str, Callable[..., Any]], most: int) -> None:
+    """Check the simplest call of one operator, and others up to that many."""
     tried: set[tuple[int, ...]] = set()
     for number in range(most):
         choices = BySeed(f"{recipe.label} {number}" if number else "")
         case = drawn(choices, recipe)
         if tuple(choices.made) not in tried:
-            turn = list(targets)[len(tried) % len(targets)]
             tried.add(tuple(choices.made))
             try:
-                check(case, {turn: targets[turn]} if in_turn else targets)
+                check(case, targets)
             except Exception as error:
                 error.add_note(str(case))
                 raise
@@ -58,7 +56,7 @@ def test_graph(recipe: Recipe) -> None:
 
 @every
 def test_native(recipe: Recipe) -> None:
-    few(recipe, NATIVE, examples(2, 3), in_turn=EFFORT.read() == "quick")
+    few(recipe, NATIVE, examples(2, 3))
 
 
 @pytest.mark.slow
