@@ -1,7 +1,7 @@
 """Real models on realistic feeds agree with onnxruntime, at every size, without a recompile or a fallback.
 
-The quick set of the zoo runs in `make test` on the machine's own target: by one thread and two in turn, every
-other model strictly too; other models, ways and targets are slow.
+The quick set of the zoo runs in `make test` on the machine's own target, every other model strictly too;
+other models, ways and targets are slow.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ WAYS = {
     "avx2": Way("x86_64-v3", 1),
     "reference": Way("reference", 1),
 }
-TURNS = (("one-thread", "strict"), ("two-threads",))
+FLOATS = ("one-thread", "two-threads")
+TURNS = ((*FLOATS, "strict"), FLOATS)
 """In which ways models are run in `make test`, one after the other."""
 
 
