@@ -133,7 +133,9 @@ def linear_classifier(d: Draw) -> Call:
         "intercepts": [v + 0.03 for v in floats(d, classes)],
     }
     transform = d.one_of("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO")
-    return Call([x], 2, peer, x.shape[1] + 1, post_transform=transform, **labels, **numbers)
+    # The peer takes what is near 0 of a logistic function from 1.
+    sizes = (x.shape[1] + 1) * np.abs(x[np.isfinite(x)].astype(np.float64)).max(initial=0) + 2
+    return Call([x], 2, peer, x.shape[1] + 1, sizes, post_transform=transform, **labels, **numbers)
 
 
 KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
