@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from pathlib import Path
 
 ADDED: set[tuple[str, str, int]] = set()
 """Domain, name and first opset of every operator added in this process."""
@@ -20,7 +19,7 @@ def mentioned(model: str | os.PathLike[str] | bytes) -> bool:
     names = {name.encode() for _, name, _ in ADDED}
     if isinstance(model, bytes):
         return any(name in model for name in names)
-    with Path(model).open("rb") as file:
+    with open(model, "rb") as file:
         if not file.seek(0, os.SEEK_END):
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

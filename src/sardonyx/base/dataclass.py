@@ -7,7 +7,6 @@ this module. What is not used here is left out: order, `InitVar` and `ClassVar`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, FrozenInstanceError, field
 from functools import cache, partial
 from inspect import get_annotations
 from operator import attrgetter
@@ -16,9 +15,30 @@ from typing import TYPE_CHECKING, Any, Never
 
 __all__ = ["asdict", "dataclass", "field", "fields", "replace"]
 
+MISSING: Any = object()
+"""Stands for a default that there is not."""
+
 if TYPE_CHECKING:
-    from dataclasses import asdict, dataclass, fields, replace
+    from dataclasses import Field, asdict, dataclass, field, fields, replace
 else:
+
+    class Field:
+        """What a class says of one of its fields."""
+
+        def __init__(self, **said: Any) -> None:
+            self.__dict__.update(said)
+
+    def field(
+        *,
+        default: Any = MISSING,
+        default_factory: Any = MISSING,
+        repr: bool = True,
+        compare: bool = True,
+        kw_only: bool = False,
+    ) -> Any:
+        """What is to be known of a field beyond its type."""
+        said = {"default": default, "default_factory": default_factory, "kw_only": kw_only}
+        return Field(repr=repr, compare=compare, **said)
 
     def dataclass(
         *, frozen: bool = False, slots: bool = False, eq: bool = True, kw_only: bool = False
@@ -92,7 +112,7 @@ def _fields(cls: type) -> Mapping[str, Field[Any]]:
 def _field(cls: type, name: str, type_: Any, kw_only: bool) -> Field[Any]:
     given = cls.__dict__.get(name, MISSING)
     made: Any = given if isinstance(given, Field) else field(default=given)
-    made.name, made.type, made.kw_only = name, type_, kw_only
+    made.name, made.type, made.kw_only = name, type_, kw_only or made.kw_only
     return made  # type: ignore[no-any-return]
 
 
@@ -184,8 +204,12 @@ def _set_state(self: Any, state: Sequence[Any]) -> None:
 
 
 def _refuse_to_set(self: Any, name: str, value: object) -> Never:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def _refuse_to_delete(self: Any, name: str) -> Never:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"cannot delete field {name!r}")

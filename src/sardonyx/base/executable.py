@@ -10,7 +10,6 @@ import mmap
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -53,7 +52,7 @@ def _nameless_file(code: bytes | memoryview) -> Executable:
         import tempfile
 
         handle, name = tempfile.mkstemp(prefix="sardonyx")
-        Path(name).unlink()
+        os.unlink(name)
     with os.fdopen(handle, "wb") as file:
         file.write(code)
         file.flush()

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass, field, fields
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
 
 T = TypeVar("T", int, str, bool)
 
@@ -188,16 +191,25 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
 
 def cache_folder(cache: str | None = None) -> Path | None:
     """The folder that a value of the cache knob stands for; None if nothing is to be kept."""
+    from pathlib import Path
+
+    root = cache_root(cache)
+    return None if root is None else Path(root)
+
+
+def cache_root(cache: str | None = None) -> str | None:
+    """The same as text: a start needs no more, and `pathlib` takes milliseconds to import."""
     text = CACHE.read() if cache is None else cache
     if text.lower() in {"off", "none", "0"}:
         return None
     if text:
-        return Path(text).expanduser()
+        return os.path.expanduser(text)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "sardonyx"
+        local = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
+        return os.path.join(local, "sardonyx")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sardonyx"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sardonyx"
+        return os.path.expanduser("~/Library/Caches/sardonyx")
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "sardonyx")
 
 
 @dataclass(frozen=True, slots=True)

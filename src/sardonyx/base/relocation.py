@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Offsets: TypeAlias = npt.NDArray[np.int64]
-Write: TypeAlias = Callable[[Bytes, Offsets, Offsets], npt.NDArray[np.bool_]]
+Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
+Offsets: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Chosen: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+Write: TypeAlias = Callable[[Bytes, Offsets, Offsets], Chosen]
 """(code, places, wanted) -> which of the places can hold a reference to the byte that is wanted.
 
 Places and what they refer to are offsets in bytes from the start of the code, which is changed in place; it

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.instruction import Instruction
 from sardonyx.base.relocation import Relocations
@@ -63,7 +61,7 @@ class Target:
     unit_lanes: int = 0
     tuning: tuple[str, ...] = ()
     instructions: tuple[Instruction, ...] = field(default=(), repr=False, compare=False)
-    executor: Path | None = field(default=None, repr=False, compare=False)
+    executor: str | None = field(default=None, repr=False, compare=False)
     relocations: Relocations | None = field(default=None, repr=False, compare=False)
     windows_convention: str = field(default="ccc", repr=False, compare=False)
 

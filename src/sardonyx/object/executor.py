@@ -65,7 +65,7 @@ def ir(target: Target) -> str:
     """The module of the runtime functions for a target."""
     if target.executor is None:
         raise CompileError(f"{target.name} executes no native code")
-    files = (Path(__file__).with_name("executor.ll"), target.executor)
+    files = (Path(__file__).with_name("executor.ll"), Path(target.executor))
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
         indices(Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate, Share),
         barrier_flag=str(BARRIER_AFTER),

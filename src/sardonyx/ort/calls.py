@@ -7,15 +7,17 @@ Decides which values reach the program and in which order; must not know how a v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import InvalidArgument, status
 from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.options import RunOptions
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Call = Callable[..., list[Any]]
 Shapes = set[tuple[int, ...]]

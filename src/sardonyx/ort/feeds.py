@@ -12,14 +12,13 @@ from operator import is_
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, Any]
 
 _BY_ONNX_NAME = {row.onnx_name: row for row in dtypes.ALL}
 _PARTS = re.compile(r"(\w+)\((.*)\)")

@@ -5,11 +5,11 @@ Decides severities and the line's form; must not know who logs.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sardonyx.base.knobs import LOG
 
@@ -82,7 +82,7 @@ def log(severity: int, message: str, *, logid: str = "", level: int = -1) -> Non
     if severity < least:
         return
     frame = sys._getframe(1)
-    place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+    place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}"
     name = logid or "Default"
     if callback is not None:
         callback(severity, "sardonyx", name, place, message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
@@ -115,7 +115,7 @@ class _Options:
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
-    def __copy__(self) -> _Options:
+    def __copy__(self) -> Self:
         other = object.__new__(type(self))
         other.__setstate__(self.__getstate__())
         return other

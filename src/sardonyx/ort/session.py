@@ -6,7 +6,6 @@ model becomes a program is not known here.
 
 from __future__ import annotations
 
-import copy
 import operator
 import os
 import time
@@ -365,7 +364,7 @@ class InferenceSession(Session):
             self._enable_fallback = False
         self._providers = list(AVAILABLE_PROVIDERS)
         self._provider_options: dict[str, dict[str, str]] = {name: {} for name in self._providers}
-        options = copy.copy(self._sess_options_initial) if self._sess_options_initial else SessionOptions()
+        options = _copied(self._sess_options_initial) or SessionOptions()
         if options._values.get("load_cancellation_flag"):
             raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
         check_threads(options)
@@ -423,17 +422,21 @@ class InferenceSession(Session):
             log(INFO, message, logid=options.logid, level=options.log_severity_level)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        path = os.path.abspath(self._model_path) if self._model_path is not None else None  # noqa: PTH100
+        path = os.path.abspath(self._model_path) if self._model_path is not None else None
         state = {
             "_model_path": path,
             "_model_bytes": self._model_bytes,
-            "_sess_options_initial": copy.copy(self._sess_options_initial),
+            "_sess_options_initial": _copied(self._sess_options_initial),
             "_precision": self._precision,
             "_read_config_from_model": self._read_config_from_model,
             "_enable_fallback": self._enable_fallback,
             "_fallback_providers": self._fallback_providers,
         }
         return _restored, (type(self), state, self._provider_options)
+
+
+def _copied(options: SessionOptions | None) -> SessionOptions | None:
+    return options and options.__copy__()
 
 
 def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str | None) -> CompileOptions:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base.dataclass import replace
@@ -110,6 +109,8 @@ def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: 
     The optimized form that runs is native code, which the cache keeps. Raises LoadError if data is missing,
     OSError if a file cannot be written.
     """
+    from pathlib import Path
+
     from sardonyx import frontend
     from sardonyx.frontend.relocated import relocated
     from sardonyx.ort.external_file import ExternalFile

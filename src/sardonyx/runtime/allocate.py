@@ -6,21 +6,20 @@ Callers reach the functions through the module, so that a test can put guard pag
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.abi import LINE_BYTES
 from sardonyx.errors import RunError
 
-Words = npt.NDArray[np.int64]
+Words = np.ndarray[Any, np.dtype[np.int64]]
 
 _WORD = 8
 _UNASKED_BYTES = 1 << 28
 _LEFT = ("MemAvailable", "SwapFree")
 """What Linux says of its memory; elsewhere nothing is known, and what the system refuses is an error too."""
-_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+_CONTAINER = "/sys/fs/cgroup/memory.max"
 
 empty = np.empty
 """An uninitialised array of a shape and dtype."""
@@ -46,10 +45,10 @@ def available_bytes() -> int:
     """The least of what this machine, its container and the limit of this process leave."""
     found = [1 << 62]
     with suppress(OSError, ValueError, IndexError):
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        text = _text("/proc/meminfo")
         found = [sum(int(text.partition(f"{name}:")[2].split()[0]) << 10 for name in _LEFT)]
     with suppress(OSError, ValueError):
-        found.append(int(_CONTAINER.read_text(encoding="ascii")))
+        found.append(int(_text(_CONTAINER)))
     with suppress(ImportError, OSError, ValueError):
         found.append(_unused_addresses())
     return min(found)
@@ -62,11 +61,16 @@ def _unused_addresses() -> int:
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     if most == resource.RLIM_INFINITY:
         raise ValueError("there is no limit")
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    pages = int(_text("/proc/self/statm").split()[0])
     return max(0, most - pages * resource.getpagesize())
 
 
-def aligned_bytes(size: int, align: int = 64) -> npt.NDArray[np.uint8]:
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def aligned_bytes(size: int, align: int = 64) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Uninitialised memory whose address is a multiple of `align` (if there is any)."""
     memory = np.empty(size + align, np.uint8)
     start = -memory.ctypes.data % align

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base import dtype as dt
 from sardonyx.base import functions
@@ -27,7 +26,7 @@ from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.sharing import Sharing
 
 Array = np.ndarray[Any, Any]
-Words = npt.NDArray[np.int64]
+Words = np.ndarray[Any, np.dtype[np.int64]]
 
 _IDLE = 8
 """Frames, and arenas, of a segment that are kept for later runs."""

@@ -14,17 +14,19 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache as once
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.digest import Bytes, begun
-from sardonyx.base.knobs import cache_folder
+from sardonyx.base.knobs import cache_root
 from sardonyx.base.named import NamedTuple
-from sardonyx.runtime.claim import claimed
 from sardonyx.runtime.ownership import PRIVATE_FILE, PRIVATE_FOLDER, fault, folder_fault, make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
 
 HEADER_BYTES: Final = 64
 """Offset of the payload in an entry's file."""
@@ -50,15 +52,17 @@ def key(*parts: str | Bytes) -> str:
     return digest.hexdigest()
 
 
-@once
-def at(root: Path | None) -> Cache:
+def at(root: str | os.PathLike[str] | None) -> Cache:
     """The cache of a folder, one object per process; None gives one that keeps nothing."""
-    return Cache(root)
+    return _at(None if root is None else os.fspath(root))
+
+
+_at = once(lambda root: Cache(root))
 
 
 def shared() -> Cache:
     """The cache of the folder that the environment asks for."""
-    return at(cache_folder())
+    return at(cache_root())
 
 
 class Entry(NamedTuple):
@@ -87,13 +91,19 @@ class Cache:
     those of others are not used, see `ownership`.
     """
 
-    def __init__(self, root: str | Path | None, limit_bytes: int | None = None) -> None:
-        self.root = Path(root or os.devnull)
-        self._root = str(self.root)
+    def __init__(self, root: str | os.PathLike[str] | None, limit_bytes: int | None = None) -> None:
+        self._root = os.fspath(root or os.devnull)
         self._limit_bytes = limit_bytes
         self._unnoted_bytes = 0
         self._is_off = root is None
         self._is_looked_at = False
+
+    @property
+    def root(self) -> Path:
+        """The folder; the null device if nothing is kept."""
+        from pathlib import Path
+
+        return Path(self._root)
 
     @property
     def limit_bytes(self) -> int:
@@ -112,13 +122,15 @@ class Cache:
 
     def set_limit(self, limit_bytes: int) -> None:
         """Keep a limit in the folder, for all processes. Raises OSError if it cannot be written."""
-        make_folder(self.root)
+        make_folder(self._root)
         (self.root / "limit").write_text(f"{limit_bytes}\n", encoding="ascii")
         self._limit_bytes = limit_bytes
         self.evict()
 
     def path(self, kind: str, key: str) -> Path:
         """Where an entry is or would be."""
+        from pathlib import Path
+
         return Path(self._file(kind, key))
 
     def _file(self, kind: str, key: str) -> str:
@@ -133,6 +145,8 @@ class Cache:
         """Be the only process that makes an entry; see `claim.claimed`."""
         if self._is_off:
             return nullcontext(True)
+        from sardonyx.runtime.claim import claimed
+
         folder = f"{self._root}/lock/{kind}"
         with suppress(OSError):
             self._make_folders(folder)
@@ -183,12 +197,12 @@ class Cache:
         """Whether an open entry is ours, and the folder, which is looked at before the first one."""
         if self._is_off:
             return False
-        if not self._is_looked_at and (why := folder_fault(self.root)):
-            self._switch_off(f"the cache {self.root} is not used: {why}")
+        if not self._is_looked_at and (why := folder_fault(self._root)):
+            self._switch_off(f"the cache {self._root} is not used: {why}")
             return False
         self._is_looked_at = True
         if why := fault(status):
-            self._switch_off(f"the cache {self.root} is not used, for {path} is in it: {why}")
+            self._switch_off(f"the cache {self._root} is not used, for {path} is in it: {why}")
             return False
         return True
 
@@ -214,8 +228,8 @@ class Cache:
     ) -> str | None:
         if self._is_off:
             return None
-        if why := folder_fault(self.root):
-            self._switch_off(f"the cache {self.root} is not used: {why}")
+        if why := folder_fault(self._root):
+            self._switch_off(f"the cache {self._root} is not used: {why}")
             return None
         folder = f"{self._root}/{kind}/{(key or '00')[:2]}"
         partial = f"{folder}/.{os.getpid()}-{os.urandom(8).hex()}"
@@ -234,7 +248,7 @@ class Cache:
             if key and os.path.exists(path):
                 return key
             self._is_off = True
-            what = f"nothing will be cached in {self.root}: {error.strerror}"
+            what = f"nothing will be cached in {self._root}: {error.strerror}"
             warnings.warn(f"{what}; set SARDONYX_CACHE to a writable folder", RuntimeWarning, stacklevel=3)
             return None
         self._unnoted_bytes += size
@@ -268,11 +282,13 @@ class Cache:
             with suppress(FileExistsError):
                 os.mkdir(folder, PRIVATE_FOLDER)
         except FileNotFoundError:
-            for path in (self.root, Path(folder).parent, Path(folder)):
+            for path in (self._root, os.path.dirname(folder), folder):
                 make_folder(path)
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """The entries of a kind, in no order."""
+        from pathlib import Path
+
         for file in self._files(kind):
             if not file.name.startswith("."):
                 with suppress(OSError):

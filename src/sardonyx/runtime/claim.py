@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
@@ -22,7 +21,7 @@ _LOOK_SECONDS = 0.01
 
 
 @contextmanager
-def claimed(path: str | Path, is_made: Callable[[], bool], *, wait: bool) -> Iterator[bool]:
+def claimed(path: str | os.PathLike[str], is_made: Callable[[], bool], *, wait: bool) -> Iterator[bool]:
     """Hold the lock file `path`; False if another process has it and we do not wait.
 
     Waiting ends as soon as `is_made`. Where files cannot be made or locked nobody excludes anybody.

@@ -6,15 +6,17 @@ Everything here pickles. Must not know ONNX, passes, code generation or how a ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
 """An operation in Python: (arrays, sizes by symbol) -> result, or a sequence of results."""

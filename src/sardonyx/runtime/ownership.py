@@ -6,7 +6,6 @@ Decides by owner and permissions; must not know what files hold. Where a system 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from stat import S_IWGRP, S_IWOTH
 
 _ADMINISTRATOR = 0
@@ -25,15 +24,19 @@ def fault(status: os.stat_result) -> str:
     return ""
 
 
-def folder_fault(path: Path) -> str:
+def folder_fault(path: str | os.PathLike[str]) -> str:
     """Why a folder is not to be used; nothing if it may be, or is not there yet."""
     try:
-        return fault(path.stat())
+        return fault(os.stat(path))
     except OSError:
         return ""
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder for this user alone, and those above it as usual. Raises OSError if it cannot be made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    try:
+        os.mkdir(path, PRIVATE_FOLDER)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise

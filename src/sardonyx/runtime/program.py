@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,11 +26,13 @@ from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.opening import opening, opening_step
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
-from sardonyx.runtime.promotion import Heat, Promotion
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
 from sardonyx.runtime.weights import Weights
+
+if TYPE_CHECKING:
+    from sardonyx.runtime.promotion import Promotion
 
 _DIVISION = 2
 
@@ -134,6 +136,8 @@ class Program:
     def await_many_runs(self) -> None:
         """Time runs until full code is worth it, where there is any to come."""
         if self._promotion is not None and self._promotion.automatic:
+            from sardonyx.runtime.promotion import Heat
+
             self._execute_by(Heat(self.team.run, self.expect_many_runs))
 
     def expect_many_runs(self) -> None:

@@ -15,7 +15,6 @@ from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.object.draft import Draft, Part
 from sardonyx.runtime.cache import Cache, key
-from sardonyx.runtime.claim import PATIENCE_SECONDS
 from sardonyx.runtime.image import LoadedImage, load, load_cached
 from sardonyx.runtime.promoter import PROMOTER, Stopped
 from sardonyx.runtime.team import Failure, Launch
@@ -132,6 +131,8 @@ class Promotion:
 
         While another process makes it, this one waits for that, but not for long.
         """
+        with PROMOTER.at_work:  # a child that was forked amid an import would wait for its end forever
+            from sardonyx.runtime.claim import PATIENCE_SECONDS
         end = time.monotonic() + PATIENCE_SECONDS
         while not stopped(0.0):
             found = load_cached(self._store, self._name)
@@ -152,7 +153,7 @@ class Promotion:
                 what = "what the full code is made of is no longer in the cache"
                 raise CompileError(f"{what}; make a new session")
             return found
-        with PROMOTER.at_work:  # a child that was forked amid an import would wait for its end forever
+        with PROMOTER.at_work:  # as above
             from sardonyx.object import engine
             from sardonyx.object.link import link
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.abi import RandomState
 
-STATE: npt.NDArray[np.int64] = np.zeros(RandomState.WORDS, np.int64)
+STATE: np.ndarray[Any, np.dtype[np.int64]] = np.zeros(RandomState.WORDS, np.int64)
 
 
 def set_seed(number: int) -> None:

@@ -14,10 +14,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.abi import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
 from sardonyx.base.abi import Launch as LaunchWord
@@ -27,7 +26,10 @@ from sardonyx.runtime import allocate, cores, seed
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.sharing import Sharing
 
-Words = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
 _Native = Callable[[int, int], int]
 
 LITTLE_WORK = 60_000

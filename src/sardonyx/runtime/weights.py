@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.named import NamedTuple
@@ -19,6 +17,10 @@ from sardonyx.runtime import cores
 from sardonyx.runtime.pointers import address_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
     from sardonyx.base.deferred import Constant
 
 Array = np.ndarray[Any, Any]

@@ -6,9 +6,9 @@ Must not know what is in a content.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,23 +30,23 @@ def digest_of(content: Bytes) -> str:
     return _joined(content.nbytes, lambda begin, end: content[begin:end])
 
 
-def read(path: Path) -> tuple[Bytes, str]:
+def read(path: str | os.PathLike[str]) -> tuple[Bytes, str]:
     """The content of a file, read-only, and its digest. Raises OSError if it cannot be read."""
     # In memory of numpy's, which asks for huge pages: bytes of Python would come page by page.
-    content = np.empty(path.stat().st_size, np.uint8)
+    content = np.empty(os.stat(path).st_size, np.uint8)
     digest = _joined(content.nbytes, lambda begin, end: _fill(content[begin:end], path, begin))
     content.flags.writeable = False
     return content, digest
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | os.PathLike[str]) -> str:
     """The digest of a file's content. Raises OSError if it cannot be read."""
-    size = path.stat().st_size
+    size = os.stat(path).st_size
     return _joined(size, lambda begin, end: _fill(np.empty(end - begin, np.uint8), path, begin))
 
 
-def _fill(part: Bytes, path: Path, begin: int) -> Bytes:
-    with path.open("rb", 0) as file:
+def _fill(part: Bytes, path: str | os.PathLike[str], begin: int) -> Bytes:
+    with open(path, "rb", 0) as file:
         file.seek(begin)
         at = 0
         while at < part.nbytes:

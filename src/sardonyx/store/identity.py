@@ -14,19 +14,20 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache as once
 from functools import partial
 from importlib.machinery import PathFinder
-from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sardonyx.base.background import Background
 from sardonyx.base.digest import begun
-from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.pointers import address_of
 from sardonyx.store import digests
 from sardonyx.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Array = np.ndarray[Any, Any]
 
@@ -42,20 +43,24 @@ ABOVE = frozenset(
 _COMPILERS = ("llvmlite", "ml_dtypes", "onnx")
 
 
-def file_digest(path: Path, store: Cache, read: Callable[[Path], str] | None = None) -> str:
+def file_digest(
+    path: str | os.PathLike[str],
+    store: Cache,
+    read: Callable[[str | os.PathLike[str]], str] | None = None,
+) -> str:
     """The digest of a file; a large one is not read again while size, times and place on the disk stay.
 
     `read` gives the digest of a file that has to be read. Raises OSError if it cannot be.
     """
     read = read or digests.file_digest
-    status = path.stat()
+    status = os.stat(path)
     if not S_ISREG(status.st_mode):
         number = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
         raise OSError(number, "it is not a regular file", str(path))
     if status.st_size <= _HASHED_EACH_TIME:
         return read(path)
     place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    name = key("file", digests.WAY, str(path.absolute()), repr(place))
+    name = key("file", digests.WAY, os.path.abspath(path), repr(place))
     known = store.get("digest", name)
     if known is not None:
         return known.decode()
@@ -74,7 +79,7 @@ class Model:
     def __init__(self, origin: str | os.PathLike[str] | bytes, folder: str | None, store: Cache) -> None:
         self.origin = origin
         self._store = store
-        self.folders = folders_of(None if isinstance(origin, bytes) else origin, folder)
+        self._folder = folder
         self.files: dict[Path, str] = {}
         """Those of external data and their digests, when `key` was last asked for."""
         self._content: Array | None = None
@@ -83,9 +88,9 @@ class Model:
         if isinstance(origin, bytes):
             self.digest = digests.digest_of(np.frombuffer(origin, np.uint8))
         else:
-            self.digest = file_digest(Path(origin), store, self._read)
+            self.digest = file_digest(origin, store, self._read)
 
-    def _read(self, path: Path) -> str:
+    def _read(self, path: str | os.PathLike[str]) -> str:
         self._content, digest = digests.read(path)
         return digest
 
@@ -93,7 +98,7 @@ class Model:
         """The bytes of the model; None if the file has changed. What was read for its digest is used once."""
         if isinstance(self.origin, bytes):
             self._content = np.frombuffer(self.origin, np.uint8)
-        elif self._content is None and self._read(Path(self.origin)) != self.digest:
+        elif self._content is None and self._read(self.origin) != self.digest:
             self._content = None
         content, self._content = self._content, None
         self._whole = None if content is None else weakref.ref(content)
@@ -136,7 +141,13 @@ class Model:
 
     def _digests(self, names: Iterable[str]) -> dict[Path, str]:
         """The digest of each file. Raises OSError or ValueError if one is not there."""
-        places = [find(self.folders, name) for name in names if name]
+        named = [name for name in names if name]
+        if not named:
+            return {}
+        from sardonyx.base.folders import find, folders_of
+
+        folders = folders_of(None if isinstance(self.origin, bytes) else self.origin, self._folder)
+        places = [find(folders, name) for name in named]
         if None in places:
             raise ValueError("a file lies outside of the model's folders")
         return {place: file_digest(place, self._store) for place in places if place is not None}
@@ -151,13 +162,13 @@ class Model:
 @once
 def build() -> str:
     """A digest of this package's compiler and of what it compiles with."""
-    root = str(Path(__file__).parents[1])
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     digest = begun(repr((__version__, sys.version, np.__version__)).encode())
     digest.update(repr(sorted(_sources(root, ABOVE))).encode())
     for name in _COMPILERS:
         spec = PathFinder.find_spec(name)
         if spec is not None and spec.origin is not None:
-            status = Path(spec.origin).stat()
+            status = os.stat(spec.origin)
             digest.update(repr((spec.origin, status.st_size, status.st_mtime_ns)).encode())
     return digest.hexdigest()
 

@@ -16,7 +16,7 @@ from sardonyx.base.background import Background
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
 from sardonyx.base.garbage import spare_survivors, uncollected
-from sardonyx.base.knobs import CompileOptions, cache_folder
+from sardonyx.base.knobs import CompileOptions, cache_root
 from sardonyx.base.policy import Goal, Policy, text_of
 from sardonyx.base.progress import told_after
 from sardonyx.errors import NeedsContent, RunError
@@ -60,7 +60,7 @@ def load_program(
     target = named(options.target) if options.target else detect()
     goal = Goal(target, Policy(options.precision, options.winograd, options.strassen, options.short_weights))
     with uncollected():
-        program = _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
+        program = _Loader(model, options, goal, cache.at(cache_root(options.cache)), tell).program()
         spare_survivors()
     return program
 
@@ -291,7 +291,7 @@ class _Loader:
         )
 
     def _owner(self) -> Head:
-        name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)  # noqa: PTH100
+        name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)
         return Head(os.fsdecode(name), self.model.digest)
 
     def _slow_line(self) -> str:

@@ -11,7 +11,6 @@ import io
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,11 +23,12 @@ from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.cache import key as key_of
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage, load_cached
-from sardonyx.runtime.promotion import load_quick, read_draft
 from sardonyx.runtime.weights import Packed, Row, Weights, pack
 from sardonyx.store.identity import Model, build
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sardonyx.base.deferred import Constant
     from sardonyx.object.draft import Draft
 
@@ -120,6 +120,8 @@ def read(store: Cache, key: str, files: Sequence[Path] = ()) -> StoredProgram | 
 def _open(store: Cache, entry: _Entry, files: Sequence[Path]) -> StoredProgram | None:
     image, draft = load_cached(store, entry.image), None
     if image is None:
+        from sardonyx.runtime.promotion import load_quick, read_draft
+
         image, draft = load_quick(store, entry.image), partial(read_draft, store, entry.image)
     if image is None:
         return None

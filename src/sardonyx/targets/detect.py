@@ -7,10 +7,10 @@ know any instruction set.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sardonyx.targets.host import Host
@@ -31,7 +31,7 @@ def host(families: Iterable[Family]) -> Host:
     if system == "darwin":
         caches = sysctl("hw.l1dcachesize"), sysctl("hw.l2cachesize")
     else:
-        caches = _cache_sizes(Path("/sys/devices/system/cpu/cpu0/cache")) if system == "linux" else (0, 0)
+        caches = _cache_sizes("/sys/devices/system/cpu/cpu0/cache") if system == "linux" else (0, 0)
     return Host(machine, features, *caches, unit_bits)
 
 
@@ -43,16 +43,21 @@ def sysctl(name: str) -> int:
     return 0 if failed else value.value
 
 
-def _cache_sizes(folder: Path) -> tuple[int, int]:
+def _cache_sizes(folder: str | os.PathLike[str]) -> tuple[int, int]:
     sizes = {1: 0, 2: 0}
     try:
-        for index in sorted(folder.glob("index*")):
-            level = int((index / "level").read_text())
-            if level in sizes and (index / "type").read_text().strip() != "Instruction":
-                sizes[level] = parse_size((index / "size").read_text().strip())
+        for index in sorted(name for name in os.listdir(folder) if name.startswith("index")):
+            level = int(_told(folder, index, "level"))
+            if level in sizes and _told(folder, index, "type") != "Instruction":
+                sizes[level] = parse_size(_told(folder, index, "size"))
     except (OSError, ValueError):
         return 0, 0
     return sizes[1], sizes[2]
+
+
+def _told(*path: str | os.PathLike[str]) -> str:
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read().strip()
 
 
 def parse_size(text: str) -> int:

@@ -22,8 +22,8 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-def bare() -> type:
-    """A class before it is decorated."""
+def bare(field: Any) -> type:
+    """A class before it is decorated, its fields described by that function."""
 
     class Point:
         """What is decorated."""
@@ -43,7 +43,9 @@ def bare() -> type:
 @pytest.fixture(params=OPTIONS, ids=str)
 def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     """The class as it is made here, and as the standard library makes it."""
-    return dataclass(**request.param)(bare()), dataclasses.dataclass(**request.param)(bare())
+    return dataclass(**request.param)(bare(field)), dataclasses.dataclass(**request.param)(
+        bare(dataclasses.field)
+    )
 
 
 def observed(cls: Any) -> list[Any]:
@@ -113,7 +115,7 @@ def test_what_can_be_changed_and_hashed_is_the_same(pair: tuple[Any, Any]) -> No
 
 
 def test_equal_objects_have_equal_hashes() -> None:
-    cls: Any = dataclass(frozen=True)(bare())
+    cls: Any = dataclass(frozen=True)(bare(field))
     assert hash(cls(1, tags=())) == hash(cls(1, tags=(), hidden=2))
 
 
@@ -190,3 +192,5 @@ def test_classes_alike_share_code_and_keep_their_names() -> None:
     assert (Length(2.0, exact=True).exact, Weight(grams=3.0).heavy) == (True, True)
     with pytest.raises(TypeError, match=r"Weight\.__init__\(\).*metres"):
         Weight(metres=1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="positional"):
+        Length(2.0, True)  # type: ignore[misc]

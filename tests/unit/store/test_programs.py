@@ -30,14 +30,19 @@ from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, sca
 from tests.unit.stocked import stocked
 
 HEAVY = (
+    "copy",
+    "dataclasses",
     "google.protobuf",
     "hashlib",
     "llvmlite",
     "ml_dtypes",
+    "numpy.typing",
     "onnx",
     "onnx_ir",
+    "pathlib",
     "sardonyx.compiler.compile",
     "sardonyx.frontend",
+    "sardonyx.runtime.claim",
 )
 WARM = f"""
 import sys

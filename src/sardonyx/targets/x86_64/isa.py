@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Prefetch, Target
@@ -14,7 +14,7 @@ from sardonyx.targets.x86_64.relocations import RELOCATIONS
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
-_EXECUTOR = Path(__file__).with_name("executor.ll")
+_EXECUTOR = os.path.join(os.path.dirname(__file__), "executor.ll")
 _WINDOWS = "win64cc"
 # Explicit 512-bit vectors are wanted as such; the generic levels are tuned to avoid them.
 _TUNING = ("-prefer-256-bit",)

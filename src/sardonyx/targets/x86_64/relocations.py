@@ -8,9 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from sardonyx.base.relocation import Bytes, Offsets, Relocations
+from sardonyx.base.relocation import Bytes, Chosen, Offsets, Relocations
 
 _MACHINE = 62
 _PC32, _PLT32, _PC64 = 2, 4, 24
@@ -20,19 +19,19 @@ _FROM_RIP, _REGISTER_BITS = 0x05, 0x38
 """The operand of an instruction: at a distance from the next one, and any register."""
 
 
-def _distance(bits: int, code: Bytes, places: Offsets, wanted: Offsets) -> npt.NDArray[np.bool_]:
+def _distance(bits: int, code: Bytes, places: Offsets, wanted: Offsets) -> Chosen:
     distance = wanted - places
     written = distance.astype(f"<i{bits // 8}")
     spots = places[:, None] + np.arange(bits // 8)
     code[spots] = written.view(np.uint8).reshape(spots.shape)
-    is_near: npt.NDArray[np.bool_] = np.equal(written, distance)
+    is_near: Chosen = np.equal(written, distance)
     return is_near
 
 
-def _table_entry(code: Bytes, places: Offsets, wanted: Offsets) -> npt.NDArray[np.bool_]:
+def _table_entry(code: Bytes, places: Offsets, wanted: Offsets) -> Chosen:
     """Rewrite `mov symbol@GOT(%rip), r` to `lea symbol(%rip), r`."""
     operand = code[places - 1] & (0xFF ^ _REGISTER_BITS)
-    is_load: npt.NDArray[np.bool_] = np.equal(code[places - 2], _MOV) & np.equal(operand, _FROM_RIP)
+    is_load: Chosen = np.equal(code[places - 2], _MOV) & np.equal(operand, _FROM_RIP)
     code[places[is_load] - 2] = _LEA
     return is_load & _distance(32, code, places, wanted)
 
