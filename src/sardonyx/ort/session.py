@@ -364,7 +364,7 @@ class InferenceSession(Session):
             self._enable_fallback = False
         self._providers = list(AVAILABLE_PROVIDERS)
         self._provider_options: dict[str, dict[str, str]] = {name: {} for name in self._providers}
-        options = _copied(self._sess_options_initial) or SessionOptions()
+        options = (self._sess_options_initial or SessionOptions()).__copy__()
         if options._values.get("load_cancellation_flag"):
             raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
         check_threads(options)
@@ -426,17 +426,13 @@ class InferenceSession(Session):
         state = {
             "_model_path": path,
             "_model_bytes": self._model_bytes,
-            "_sess_options_initial": _copied(self._sess_options_initial),
+            "_sess_options_initial": self._sess_options_initial and self._sess_options_initial.__copy__(),
             "_precision": self._precision,
             "_read_config_from_model": self._read_config_from_model,
             "_enable_fallback": self._enable_fallback,
             "_fallback_providers": self._fallback_providers,
         }
         return _restored, (type(self), state, self._provider_options)
-
-
-def _copied(options: SessionOptions | None) -> SessionOptions | None:
-    return options and options.__copy__()
 
 
 def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str | None) -> CompileOptions:

@@ -231,11 +231,12 @@ def test_a_sparse_constant_of_huge_size() -> None:
         sardonyx.InferenceSession(model.SerializeToString())
 
 
-def test_results_of_huge_size_that_numpy_computes() -> None:
+@pytest.mark.parametrize("mode", ["TF", "TFIDF"])
+def test_results_of_huge_size_that_numpy_computes(mode: str) -> None:
     made = session(
         "(string[N, 2] x) => (float y) { y = TfIdfVectorizer<max_gram_length = 1, max_skip_count = 0, "
-        'min_gram_length = 1, mode = "TF", ngram_counts = [0], ngram_indexes = [35184372088832], '
-        'pool_strings = ["a"]>(x) }'
+        f'min_gram_length = 1, mode = "{mode}", ngram_counts = [0], ngram_indexes = [35184372088832], '
+        'pool_strings = ["a"], weights = [2.0]>(x) }'
     )
     with pytest.raises(RuntimeException, match="bytes of memory"):
         made.run(None, {"x": np.array([["a", "b"]], object)})

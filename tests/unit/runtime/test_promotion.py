@@ -22,7 +22,7 @@ import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import RuntimeException
 from sardonyx.object import engine
 from sardonyx.object.draft import Draft
-from sardonyx.runtime import promoter, promotion
+from sardonyx.runtime import claim, promoter, promotion
 from sardonyx.runtime.cache import Cache
 from tests.runnable import examples
 from tests.unit.runtime.programs import f32, model
@@ -297,7 +297,7 @@ def test_another_process_that_makes_the_code_is_waited_for_but_not_for_ever(
 ) -> None:
     made = session(TEXT, effort="quick")
     (draft,) = cache.entries("draft")
-    monkeypatch.setattr(promotion, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(claim, "PATIENCE_SECONDS", 0.5)
     with cache.claim("image", draft.key, wait=False) as is_ours:
         assert is_ours
         began = time.monotonic()

@@ -18,6 +18,8 @@ from sardonyx.ops.table import op
 
 _MOST_STEPS = 16
 """Steps between tokens that are written out; texts may lie any number apart."""
+_MOST_COLUMNS = 1 << 24
+"""Columns whose weights are written out; a model can name any column."""
 
 Ints = tuple[int, ...]
 
@@ -91,7 +93,8 @@ def tf_idf_vectorizer(
     width = x.shape[-1] if x.rank else 1
     longest = max(width - 1, 1) if isinstance(width, int) else max_skip_count + 1
     distances = min(max_skip_count + 1, longest)
-    if x.rank and distances * min(max_gram_length, len(ngram_counts)) <= _MOST_STEPS:
+    steps = distances * min(max_gram_length, len(ngram_counts))
+    if x.rank and steps <= _MOST_STEPS and size <= _MOST_COLUMNS:
         tree = Pool.of(pool, ngram_counts, ngram_indexes)
         rows = x.reshape((dims.product(x.shape[:-1]), width))
         count = counts(rows, tree, size, lengths, distances).reshape((*x.shape[:-1], size))
