@@ -105,7 +105,8 @@ def _driver(
     panels = f.select(f.binary("or", all_asked, by_group), all_panels, asked)
     outer = f.select(by_group, asked, f.mul(word[Conv.BATCH], word[Conv.GROUPS]))
     group, start = f.select(by_group, start, int_(0)), f.select(by_group, int_(0), start)
-    with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
+    pixels = f.mul(word[Conv.LINES], word[Conv.PIXELS])
+    with f.when(f.icmp("sgt", f.mul(f.mul(pixels, panels), outer), int_(0))):
         steps = _steps(f, args)
         by_panels = _prefer_panels(f, shape, args, steps, outer, panels, tiles, threads)
         unit = f.select(by_panels, panels, tiles)
