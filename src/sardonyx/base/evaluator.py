@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Applied, Dim
 from sardonyx.base.symbol import Symbol
+
+_MOST_TERMS = 32
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class Evaluator:
         for monomial, factor in dim.terms:
             atoms = [self._symbol(a) if isinstance(a, Symbol) else self._temporary(a) for a in monomial]
             parts.append("*".join(([str(factor)] if factor != 1 or not atoms else []) + atoms))
-        return "(" + "+".join(parts).replace("+-", "-") + ")"
+        return _sum(parts)
 
     def _symbol(self, symbol: Symbol) -> str:
         if symbol.name in self._hoisted:
@@ -139,3 +141,10 @@ class Evaluator:
     def code(self) -> bytes:
         """The function, compiled for this version of Python; see `functions.load`."""
         return marshal.dumps(compile(self.source(), "<sizes>", "exec"))
+
+
+def _sum(terms: Sequence[str]) -> str:
+    """Long ones in parts: Python reads each term of a sum as a step into it, and takes so many at most."""
+    if len(terms) > _MOST_TERMS:
+        return _sum([_sum(terms[at : at + _MOST_TERMS]) for at in range(0, len(terms), _MOST_TERMS)])
+    return "(" + "+".join(terms).replace("+-", "-") + ")"

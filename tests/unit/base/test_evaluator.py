@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 
 from sardonyx.base import broadcasting
@@ -28,6 +30,13 @@ def test_values_are_taken_in_the_order_of_first_use_and_of_known_names_alone() -
     assert load(evaluator.code())(*({"a": 9, "b": 2}[name] for name in evaluator.used)) == [5]
     with pytest.raises(KeyError, match="c"):
         evaluator.add(dims.symbol("c") + A)
+
+
+@pytest.mark.parametrize("count", [32, 33, 1100])
+def test_sums_of_many_terms(count: int) -> None:
+    evaluator = Evaluator(["a", "b"])
+    evaluator.add(reduce(lambda total, n: total + dims.floordiv(A, n) * (-1) ** n, range(1, count + 1), 0))
+    assert load(evaluator.code())(9000) == [sum(9000 // n * (-1) ** n for n in range(1, count + 1))]
 
 
 def test_symbols_may_have_the_names_that_the_code_uses() -> None:

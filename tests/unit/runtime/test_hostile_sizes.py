@@ -242,6 +242,14 @@ def test_results_of_huge_size_that_numpy_computes(mode: str) -> None:
         made.run(None, {"x": np.array([["a", "b"]], object)})
 
 
+def test_a_size_of_hundreds_of_terms() -> None:
+    made = session("(float[A, B, C, D, E] x, int64[10] p) => (float y) { y = Pad(x, p) }")
+    x, pads = np.arange(32, dtype=np.float32).reshape((2,) * 5), np.array([0, 1, 2, -1, 1, 1, 0, 0, 2, 3])
+    (y,) = made.run(None, {"x": x, "p": pads})
+    ends = [(0, 1), (1, 0), (2, 0), (0, 2), (1, 3)]
+    np.testing.assert_array_equal(y, np.pad(x[:, :, :, 1:], ends))
+
+
 def test_models_that_fold_to_huge_constants() -> None:
     """What needs no feed is computed while compiling; not if it is large."""
     made = session("() => (float y) { s = Constant<value_ints = [1099511627776]>()  y = ConstantOfShape(s) }")

@@ -21,7 +21,8 @@ def top(x: Value, k: Dim, axis: int, largest: bool) -> tuple[Value, Value]:
     if dims.at_least(x.shape[axis], k) is False:
         raise ShapeError(f"k {k} is larger than the axis of {x.shape[axis]}")
     shape = tuple(k if a == axis else n for a, n in enumerate(x.shape))
-    if k == 1:
+    if k == 1 and (largest or not x.dtype.is_float):
+        # NaN, which is above all numbers here, is what both argmax and argmin find first.
         attrs = {"axis": axis, "last": False}
         place = make("argmax" if largest else "argmin", (x,), attrs, dt.I64, shape)
         return make("gather_elements", (x, place), {"axis": axis}, x.dtype, shape), place

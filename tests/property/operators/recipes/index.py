@@ -181,7 +181,7 @@ def non_zero(d: Draw) -> Call:
 
 @recipe("TopK")
 def top_k(d: Draw) -> Call:
-    x = d.array(d.shape(least=1), specials="none")
+    x = d.array(d.shape(least=1))
     axis = d.axis(x.ndim)
     k = d.integer(0, x.shape[axis])
     largest = d.maybe(int(d.flag())) if d.opset >= 11 else None
