@@ -194,7 +194,7 @@ class _Writer:
         f, vectors, sums = self.f, self.kernel.vectors, list(sums)
         at = [f.gep(b, int_(j * self.vector_bytes), "i8") for j in range(vectors)]
         for plane, part in enumerate(way.planes):
-            columns = [part(f, f.load(v, way.instruction.operands, self.vector_bytes)) for v in at]
+            columns = [part(f, f.load(v, way.instruction.operands)) for v in at]
             for row, own in enumerate(numbers):
                 number = f.splat(own[plane], self.shape.lanes)
                 for j, column in enumerate(columns):

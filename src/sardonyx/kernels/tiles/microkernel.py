@@ -113,7 +113,7 @@ def define(module: Module, kernel: MicroKernel) -> str:
 
     sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
-    holds `vectors` full vectors per step, vector aligned, or short numbers that `widened` may read. A step of
+    holds `vectors` full vectors per step, at any address, or short numbers that `widened` may read. A step of
     `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN, or the same without RESIDUAL; or, of v = sum + BIAS[c],
@@ -342,11 +342,11 @@ class Writer:
         at = f.gep(b, int_(offset), "i8")
         if shape.short:
             return widened(f, at, shape.lanes)
-        value = f.load(at, self.type, self.vector_bytes)
+        value = f.load(at, self.type)
         if not self.kernel.differs:
             return value
         other, kept = (f.gep(f.gep(b, by, "i8"), int_(offset), "i8") for by in (self.other, self.kept))
-        value = f.binary("fsub", value, f.load(other, self.type, self.vector_bytes))
+        value = f.binary("fsub", value, f.load(other, self.type))
         f.store(value, kept, self.vector_bytes)
         return value
 

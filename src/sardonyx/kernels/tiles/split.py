@@ -252,7 +252,7 @@ def define_split_weights(module: Module, shape: MatrixShape, columns: int) -> st
                 prefetch(f, f.select(f.icmp("ult", later, last), later, last), 2)
             for column in range(columns):
                 at = f.gep(first, int_(column * _LANES * 4), "i8")
-                x = f.load(at, _FLOATS, 64), f.load(f.gep(at, int_(half * row), "i8"), _FLOATS, 64)
+                x = f.load(at, _FLOATS), f.load(f.gep(at, int_(half * row), "i8"), _FLOATS)
                 there = f.gep(into, int_(column * shape.register_bytes), "i8")
                 split.store(x, there, int_(plane), split.nothing())
             pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), f.gep(first, int_(row), "i8"))
