@@ -19,6 +19,7 @@ from sardonyx.base.abi import BARRIER_AFTER, Record
 from sardonyx.base.named import NamedTuple
 from sardonyx.errors import ShapeError
 from sardonyx.runtime import allocate, team
+from sardonyx.runtime.allocate import Words
 from sardonyx.runtime.arena import plan_arena
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View
 from sardonyx.runtime.image import LoadedImage
@@ -26,7 +27,6 @@ from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.sharing import Sharing
 
 Array = np.ndarray[Any, Any]
-Words = np.ndarray[Any, np.dtype[np.int64]]
 
 _IDLE = 8
 """Frames, and arenas, of a segment that are kept for later runs."""

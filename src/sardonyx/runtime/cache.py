@@ -57,7 +57,9 @@ def at(root: str | os.PathLike[str] | None) -> Cache:
     return _at(None if root is None else os.fspath(root))
 
 
-_at = once(lambda root: Cache(root))
+@once
+def _at(root: str | None) -> Cache:
+    return Cache(root)
 
 
 def shared() -> Cache:

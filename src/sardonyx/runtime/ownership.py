@@ -34,9 +34,4 @@ def folder_fault(path: str | os.PathLike[str]) -> str:
 
 def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder for this user alone, and those above it as usual. Raises OSError if it cannot be made."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    try:
-        os.mkdir(path, PRIVATE_FOLDER)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
+    os.makedirs(path, PRIVATE_FOLDER, exist_ok=True)

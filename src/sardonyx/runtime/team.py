@@ -23,13 +23,13 @@ from sardonyx.base.abi import Launch as LaunchWord
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.named import NamedTuple
 from sardonyx.runtime import allocate, cores, seed
+from sardonyx.runtime.allocate import Words
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.sharing import Sharing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Words = np.ndarray[Any, np.dtype[np.int64]]
 _Native = Callable[[int, int], int]
 
 LITTLE_WORK = 60_000

@@ -98,10 +98,11 @@ def tf_idf_vectorizer(
         tree = Pool.of(pool, ngram_counts, ngram_indexes)
         rows = x.reshape((dims.product(x.shape[:-1]), width))
         count = counts(rows, tree, size, lengths, distances).reshape((*x.shape[:-1], size))
+        if mode == "TF":
+            return count.cast(dt.F32)
         scale = np.ones(size, np.float32)
         scale[list(ngram_indexes[: len(weights)])] = weights
-        found = (count.cast(dt.BOOL) if mode == "IDF" else count).cast(dt.F32)
-        return found if mode == "TF" else found * const(scale)
+        return (count.cast(dt.BOOL) if mode == "IDF" else count).cast(dt.F32) * const(scale)
     attrs = {
         "pool": pool,
         "counts": ngram_counts,
