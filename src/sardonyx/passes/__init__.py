@@ -23,6 +23,7 @@ from sardonyx.passes.spread import spread_last
 from sardonyx.passes.texts import texts
 from sardonyx.passes.totals import totals
 from sardonyx.passes.transposed import transposed
+from sardonyx.passes.unreached import unreached
 from sardonyx.passes.volumes import volumes
 from sardonyx.passes.widen import widen
 
@@ -30,7 +31,7 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, kept_points, dequantised, widen, integer_products),
-    *(algebra, requantised, saturated, spectra, transposed, volumes),
+    *(algebra, unreached, requantised, saturated, spectra, transposed, volumes),
     *(rounded_products, points, blocking, spread_last, decompose, totals, separated),
 )
 """Every pass, in the order it runs."""
