@@ -82,7 +82,7 @@ def roi_align(
         plane = x[int(batch[r])].astype(np.float64)
         valid = vy[:, None] & vx
         parts = [
-            plane[:, a[:, None], b] * np.where(valid, wa[:, None] * wb, 0)
+            _weighed(plane[:, a[:, None], b], np.where(valid, wa[:, None] * wb, 0))
             for a, wa in ((top, 1 - fy), (bottom, fy))
             for b, wb in ((left, 1 - fx), (right, fx))
         ]
@@ -90,6 +90,11 @@ def roi_align(
         cells = samples.reshape(-1, rows, down, columns, across)
         y[r] = cells.max(axis=(2, 4)) if mode == "max" else cells.mean(axis=(2, 4))
     return y
+
+
+def _weighed(pixels: Array, weights: Array) -> Array:
+    """What pixels count; those without weight nothing, whatever they are."""
+    return np.where(weights == 0, 0, pixels * weights)
 
 
 def col2im(

@@ -267,15 +267,22 @@ class _Writer:
         corners = []
         for row, wy in ((y[0], 1.0 - y[2]), (y[1], y[2])):
             for column, wx in ((x[0], 1.0 - x[2]), (x[1], x[2])):
-                corners.append((f.add(f.mul(row, width), column), inside.choose(wy * wx, 0.0)))
+                weight = inside.choose(wy * wx, 0.0)
+                heavy = Lanes(f, f.fcmp("une", weight.v, float_(0.0, "double")))
+                corners.append((f.add(f.mul(row, width), column), weight, heavy))
         result = []
         for plane, total in zip(block.planes, totals, strict=True):
-            parts = [self._real(self.x.load(plane, at)) * weight for at, weight in corners]
-            combined = Lanes(f, total)
-            for part in parts:
-                combined = (part > combined).choose(part, combined)
-            result.append(combined.v)
+            for at, weight, heavy in corners:
+                part = heavy.choose(self._real(self.x.load(plane, at)) * weight, 0.0)
+                total = self._larger(total, part.v)
+            result.append(total)
         return result
+
+    def _larger(self, old: V, new: V) -> V:
+        """The larger of two, or the first NaN: it is not at most as large as any number."""
+        f = self.f
+        kept = f.binary("or", f.fcmp("ole", new, old), f.fcmp("uno", old, old))
+        return f.select(kept, old, new)
 
     # ---- pixels
 
@@ -311,10 +318,6 @@ class _Writer:
         with f.loop(top, bottom, 1, start) as y, f.loop(left, right, 1, y.carried) as x:
             at = f.add(f.mul(y.index, width), x.index)
             values = [self._real(self.x.load(plane, at)) for plane in block.planes]
-            # A NaN is not smaller than any number, so it replaces the maximum; no number then replaces it.
-            kept = [f.fcmp("ole", v.v, old) for v, old in zip(values, x.carried, strict=True)]
-            lost = [f.fcmp("uno", old, old) for old in x.carried]
-            kept = [f.binary("or", a, b) for a, b in zip(kept, lost, strict=True)]
-            x.next(*(f.select(k, old, v.v) for k, old, v in zip(kept, x.carried, values, strict=True)))
+            x.next(*(self._larger(old, v.v) for old, v in zip(x.carried, values, strict=True)))
             y.next(*x.carried)
         return [f.select(some, total, float_(0.0, "double")) for total in y.carried]

@@ -47,6 +47,27 @@ def test_roi_align(target: Target, mode: str, place: str, ratio: int) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_samples_that_are_not_finite(target: Target, mode: str) -> None:
+    x = np.ones((1, 1, 4, 6), np.float32)
+    x[0, 0, 0, 0], x[0, 0, 1, 4], x[0, 0, 3, 2] = np.nan, np.inf, np.nan
+    # Samples on pixels alone, between pixels, far outside, and partly so.
+    rois = np.array([[0, 0, 6, 4], [0.5, 0.5, 6.5, 4.5], [-9, -9, -8, -8], [-1, -1, 5, 3]], np.float32)
+    arrays = [x, rois, np.zeros(4, np.int64)]
+    how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": "half_pixel", "sampling_ratio": 1}
+
+    def build(*values: Any) -> list[Any]:
+        return [roi_align(*values, output_height=4, output_width=6, **how)]
+
+    (got,) = native(graph_of(build, arrays), target, [guarded(a) for a in arrays], 2)
+    (expected,) = reference(build, arrays)
+    assert np.array_equal(got, expected.astype(np.float32), equal_nan=True)
+    assert np.array_equal(got[0], x[0], equal_nan=True)
+    assert np.isnan(got[1, 0, 2:, 1:3]).all()
+    assert np.isfinite(got[2]).all()
+
+
+@TARGETS
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.3])
 def test_max_roi_pool(target: Target, scale: float) -> None:
     for channels, regions in ((1, 2), (5, 4)):
