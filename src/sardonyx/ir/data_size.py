@@ -49,6 +49,14 @@ def source_of(name: str) -> DataSize | None:
     return next((found[name] for found in reversed(_data_sizes) if name in found), None)
 
 
+def decided_by_feeds(dim: Dim) -> bool:
+    """Whether sizes of feeds decide `dim`, so that an assumption about it is checked before a run.
+
+    What is assumed inside a body, or of sizes that are computed, is not.
+    """
+    return len(_data_sizes) < 2 and all(source_of(name) is None for name in dims.symbols(dim))
+
+
 def content(value: Value, low: int | None = 0) -> Shape:
     """The elements of an integer tensor of known size as sizes.
 

@@ -11,6 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
+from sardonyx.ir.data_size import decided_by_feeds
 from sardonyx.ir.premise import natural
 from sardonyx.ir.value import Shape
 from sardonyx.ops.table import Attributes
@@ -139,7 +140,8 @@ def _along(
             raise ShapeError(f"auto_pad {auto_pad!r} must be NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     room = n + (lo + hi) - extent
     if not ceil_mode and not (cut and isinstance(room, int) and room < 0):
-        return lo, hi, hi, dims.floordiv(room, step) + 1
+        lacking = _lacking(room, step, n + lo) if cut and not decided_by_feeds(room) else 0
+        return lo, hi + lacking, hi, dims.floordiv(room + lacking, step) + 1
     count = dims.ceildiv(room, step) + 1
     if dims.at_least(extent, hi + step) is not True:
         # A window that would start in the high pad is left out.
@@ -149,3 +151,10 @@ def _along(
         # What is left to slide over has no negative size.
         high = dims.maximum(high, -n - lo)
     return lo, dims.maximum(high, 0) if dims.at_least(high, 0) is None else high, hi, count
+
+
+def _lacking(room: Dim, step: int, begins: Dim) -> Dim:
+    """What an axis lacks for one window, if that is less than a stride and there is anything to begin at."""
+    if dims.at_least(room, 0) is True:
+        return 0
+    return dims.minimum(dims.maximum(0 - room, 0), (step - 1) * dims.minimum(begins, 1))

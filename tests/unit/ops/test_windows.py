@@ -252,6 +252,32 @@ def test_a_pool_of_an_open_size_that_is_cut_off() -> None:
         assert y.tolist() == expected
 
 
+UNCHECKED = {
+    "a branch": """y = If(k) <then_branch = t () => (float[?,?,?] t) { t = POOL(x) },
+        else_branch = e () => (float[?,?,?] e) { e = Neg(x) }>""",
+    "a loop": """n = Constant<value = int64 {1}> ()
+        s = Loop(n, k) <body = b (int64 i, bool c) => (bool d, float[?,?,?] t) { d = Identity(c) t = POOL(x) }>
+        a = Constant<value = int64[1] {0}> ()
+        y = Squeeze(s, a)""",
+    "a computed size": """m = Expand(k, w)
+        c = Compress<axis = 2>(x, m)
+        y = POOL(c)""",
+}
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
+@pytest.mark.parametrize("place", list(UNCHECKED))
+def test_a_pool_that_is_cut_off_where_no_program_is_chosen_by_its_sizes(op: str, place: str) -> None:
+    nodes = "w = Shape<start = 2>(x) " + UNCHECKED[place]
+    call = f"{op}<kernel_shape = [4], strides = [3], pads = [0, 1]>"
+    text = f"g (float[1,2,N] x, bool k) => (float[?,?,?] y) {{ {nodes.replace('POOL', call)} }}"
+    session = sardonyx.InferenceSession(parsed(text).SerializeToString())
+    for n in (2, 1, 7):
+        feeds = {"x": np.arange(1, 2 * n + 1, dtype=np.float32).reshape(1, 2, n)}
+        attributes = {"kernel_shape": [4], "strides": [3], "pads": [0, 1]}
+        assert_agree(session.run(None, {**feeds, "k": np.array(True)}), both(op, "", feeds, attributes)[1])
+
+
 @pytest.mark.parametrize("align", [0, 1])
 @pytest.mark.parametrize("mode", ["bicubic", "bilinear", "nearest"])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
