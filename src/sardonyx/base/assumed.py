@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sardonyx.base.dim import ASSUMED, Dim, evaluate, symbols
+from sardonyx.base.dim import Dim, evaluate, symbols
+
+ASSUMED = 64
+"""Stands in for a size that is not known, where work is estimated."""
 
 IMAGE_PIXELS = 224
 """Lines and pixels of a common image."""

@@ -14,10 +14,6 @@ from typing import TypeAlias, Union
 from sardonyx.base.digest import begun
 from sardonyx.base.functions import FUNCTIONS
 from sardonyx.base.symbol import Symbol
-from sardonyx.errors import ShapeError
-
-ASSUMED = 64
-"""Stands in for a size that is not known, where work is estimated."""
 
 
 class Applied:
@@ -59,7 +55,7 @@ class Applied:
 Atom: TypeAlias = Symbol | Applied
 Monomial: TypeAlias = tuple[Atom, ...]
 _counter = itertools.count()
-_MOST_TERMS, _LONG = 4096, 1000
+_MOST_TERMS, _LONG = 256, 1000
 
 
 @lru_cache(maxsize=1 << 14)
@@ -174,13 +170,18 @@ def _sum(a: Expr, b: Dim, sign: int) -> Dim:
 def _product(a: Expr, b: Dim, _: int) -> Dim:
     if not isinstance(b, Expr):
         return normal({m: f * int(b) for m, f in a.terms})
-    if len(a.terms) * len(b.terms) > _MOST_TERMS:
-        raise ShapeError("too many unknown sizes are multiplied; fix some of them")
+    if len(a.terms) > 1 < len(b.terms) and len(a.terms) * len(b.terms) > _MOST_TERMS:
+        return _whole(a) * _whole(b)
     product: dict[Monomial, int] = {}
     for (m, f), (n, g) in itertools.product(a.terms, b.terms):
         key = m + n if not (m and n) else tuple(sorted(m + n, key=str))
         product[key] = product.get(key, 0) + f * g
     return normal(product)
+
+
+def _whole(dim: Expr) -> Expr:
+    """A sum as one atom, so that a product with it is not multiplied out."""
+    return dim if len(dim.terms) == 1 else _call("floordiv", dim, 1)
 
 
 def symbol(name: str, low: int | None = 0) -> Expr:
@@ -202,7 +203,7 @@ def fresh(hint: str, low: int | None = 0) -> Expr:
     return symbol(f"{hint}%{next(_counter)}", low)
 
 
-def _call(fn: str, *args: Dim) -> Dim:
+def _call(fn: str, *args: Dim) -> Expr:
     return Expr({(Applied(fn, args),): 1})
 
 

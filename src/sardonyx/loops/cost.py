@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import mul
 
-from sardonyx.base.dim import ASSUMED
+from sardonyx.base.assumed import ASSUMED
 from sardonyx.ir.prims import PRIMS
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Load, Reduce, Statement, Store, roots, walk
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dim import ASSUMED, Dim
+from sardonyx.base.assumed import ASSUMED
+from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, make

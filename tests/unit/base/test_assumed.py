@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
-from sardonyx.base.assumed import assumed
-from sardonyx.base.dim import ASSUMED
+from sardonyx.base.assumed import ASSUMED, assumed
 
 N = dims.symbol("N")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 
@@ -177,3 +178,15 @@ def test_long_texts_tell_sizes_apart_and_are_the_same_each_time() -> None:
         "broadcast", dims.symbol("a"), 1
     )
     assert str(dims.maximum(nested(30), M)) != str(dims.maximum(nested(31), M))
+
+
+def test_products_of_long_sums_are_those_of_their_values() -> None:
+    names = [f"v{n}" for n in range(40)]
+    sums = [sum((dims.symbol(n) for n in names[at : at + 20]), at) for at in (0, 7, 20)]
+    values = {name: n % 5 for n, name in enumerate(names)}
+    product = dims.product(sums)
+    assert isinstance(product, dims.Expr)
+    assert len(product.terms) < 100
+    assert dims.evaluate(product, values) == math.prod(dims.evaluate(s, values) for s in sums)
+    assert dims.equal(product, sums[0] * sums[1] * sums[2]) is True
+    assert dims.at_least(product, 0) is True

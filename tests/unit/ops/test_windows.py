@@ -256,7 +256,8 @@ UNCHECKED = {
     "a branch": """y = If(k) <then_branch = t () => (float[?,?,?] t) { t = POOL(x) },
         else_branch = e () => (float[?,?,?] e) { e = Neg(x) }>""",
     "a loop": """n = Constant<value = int64 {1}> ()
-        s = Loop(n, k) <body = b (int64 i, bool c) => (bool d, float[?,?,?] t) { d = Identity(c) t = POOL(x) }>
+        s = Loop(n, k)
+            <body = b (int64 i, bool c) => (bool d, float[?,?,?] t) { d = Identity(c) t = POOL(x) }>
         a = Constant<value = int64[1] {0}> ()
         y = Squeeze(s, a)""",
     "a computed size": """m = Expand(k, w)

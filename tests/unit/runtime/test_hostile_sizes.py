@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -242,12 +243,21 @@ def test_results_of_huge_size_that_numpy_computes(mode: str) -> None:
         made.run(None, {"x": np.array([["a", "b"]], object)})
 
 
-def test_a_size_of_hundreds_of_terms() -> None:
-    made = session("(float[A, B, C, D, E] x, int64[10] p) => (float y) { y = Pad(x, p) }")
-    x, pads = np.arange(32, dtype=np.float32).reshape((2,) * 5), np.array([0, 1, 2, -1, 1, 1, 0, 0, 2, 3])
-    (y,) = made.run(None, {"x": x, "p": pads})
-    ends = [(0, 1), (1, 0), (2, 0), (0, 2), (1, 3)]
-    np.testing.assert_array_equal(y, np.pad(x[:, :, :, 1:], ends))
+@pytest.mark.parametrize("rank", [4, 7])
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+def test_sizes_whose_product_has_thousands_of_terms(rank: int, mode: str) -> None:
+    names = ", ".join("ABCDEFG"[:rank])
+    made = session(
+        f'(float[{names}] x, int64[{2 * rank}] p) => (float y) {{ y = Pad<mode = "{mode}">(x, p) }}'
+    )
+    ends = [(0, 1), (1, 0), (2, 0), (-1, 2), (1, 1), (0, 0), (1, -1)][:rank]
+    for extent in (2, 3):
+        x = np.arange(extent**rank, dtype=np.float32).reshape((extent,) * rank)
+        (y,) = made.run(None, {"x": x, "p": np.array(ends).T.ravel()})
+        kept = x[tuple(slice(max(-low, 0), extent - max(-high, 0)) for low, high in ends)]
+        padded: Any = np.pad
+        expected = padded(kept, [(max(low, 0), max(high, 0)) for low, high in ends], mode)
+        np.testing.assert_array_equal(y, expected)
 
 
 def test_models_that_fold_to_huge_constants() -> None:
