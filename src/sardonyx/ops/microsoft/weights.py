@@ -68,11 +68,12 @@ def matmul_nbits(
     if b.size == 0:
         y = scalar(0, a.dtype).broadcast((*a.shape[:-1], N))
         return y if bias is None else y + bias
-    b, blocks = in_bytes(b), -(-K // block_size)
+    blocks = -(-K // block_size)
+    b = in_bytes(b).reshape((N, blocks, block_size * bits // 8))
     sizes = K, N, block_size, bits
     if kernel := _by_kernel(a, b, scales, zero_points, g_idx, sizes, points=accuracy_level == POINTS):
         return kernel if bias is None else kernel + bias
-    points = unpacked(b.reshape((N, blocks, dims.floordiv(b.size, N * blocks))), bits).cast(scales.dtype)
+    points = unpacked(b, bits).cast(scales.dtype)
     scale = scales.reshape((N, blocks))
     zero = _block_zeros(zero_points, N, blocks, bits, scales.dtype)
     if g_idx is None or g_idx.size == 0:
@@ -113,8 +114,7 @@ def _by_kernel(
     if not isinstance(a.shape[-1], int):
         a = a.reshape((*a.shape[:-1], count))
     zeros = _block_zeros(zero_points, outputs, blocks, bits, dt.F32).broadcast((outputs, blocks))
-    weights = b.reshape((outputs, blocks, dims.floordiv(b.size, outputs * blocks)))
-    args = (a, weights, scales.reshape((outputs, blocks)), zeros)
+    args = (a, b, scales.reshape((outputs, blocks)), zeros)
     shape = (*a.shape[:-1], outputs)
     attrs = {"bits": bits, "block": block, "points": "allowed" if points else ""}
     return make("dot_blockwise", args, attrs, dt.F32, shape)

@@ -73,6 +73,20 @@ def test_as_many_blocks_are_named_as_there_are_columns() -> None:
         ours("MatMulNBits", "com.microsoft", feeds, {"K": 56, "N": 6, "block_size": 16})
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("depth", [32, 40])
+def test_weights_of_other_bits_than_are_told_are_refused(bits: int, depth: int) -> None:
+    blocks = -(-depth // 16)
+    for other in (2, 4, 8):
+        feeds = {"a": real(2, depth), "b": codes(4, blocks, 2 * other), "s": real(4, blocks)}
+        attributes = {"K": depth, "N": 4, "block_size": 16, "bits": bits}
+        if other == bits:
+            assert ours("MatMulNBits", "com.microsoft", feeds, attributes, constants=("b", "s"))
+        else:
+            with pytest.raises(ShapeError, match="cannot reshape"):
+                ours("MatMulNBits", "com.microsoft", feeds, attributes, constants=("b", "s"))
+
+
 def test_weights_of_no_bytes_are_zeros() -> None:
     feeds = {"a": real(2, 5, 32), "b": codes(0, 1, 16), "s": real(0), "z": None, "g": None, "c": real(6)}
     attributes = {"K": 32, "N": 6, "block_size": 32}
