@@ -294,6 +294,17 @@ def test_results_without_elements(text: str, shape: int, result: tuple[int, ...]
     assert y.shape == result
 
 
+@pytest.mark.parametrize("targets", [BIG, FAR, 2**62 + 1])
+def test_a_forest_of_huge_numbers_of_targets(targets: int) -> None:
+    tree = """nodes_treeids = [0, 0, 0], nodes_nodeids = [0, 1, 2], nodes_featureids = [2, 0, 0],
+        nodes_values = [0.1, 0.0, 0.0], nodes_modes = ["BRANCH_GT", "LEAF", "LEAF"],
+        nodes_truenodeids = [1, 0, 0], nodes_falsenodeids = [2, 0, 0], target_treeids = [0, 0],
+        target_nodeids = [1, 2], target_ids = [0, 0], target_weights = [1.5, -1.5]"""
+    call = f"ai.onnx.ml.TreeEnsembleRegressor<n_targets = {targets}, {tree}>(x)"
+    with pytest.raises((Fail, RuntimeException), match="not enough memory|too large"):
+        session(f"(float[N, 3] x) => (float y) {{ y = {call} }}")
+
+
 def test_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     allocate.ask(1 << 20)
     with pytest.raises(RunError, match="there are") as caught:

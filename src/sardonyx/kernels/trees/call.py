@@ -14,6 +14,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.trees import LEAF
+from sardonyx.ir.fold import empty
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
@@ -68,7 +69,7 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         words[Word.OUTPUTS] = bits.outputs
         words[Word.LEAST_ROWS] = bits.least_rows(ways.row_cycles)
     if len(named):
-        arrays[Word.NAMED] = np.isin(np.arange(targets), named).view(np.uint8)
+        arrays[Word.NAMED] = _told(named, targets)
     stored = {word: _stored(array) for word, array in arrays.items()}
     words |= {word: Address(storage) for word, storage in stored.items()}
     scratch = Storage("arena", forest.weights, x.shape[0] * targets)
@@ -88,6 +89,14 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
         plan=f"{len(tables['root'])} trees of {len(tables['mode'])} nodes for {x.shape[0]} rows",
     )
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
+
+
+def _told(named: Array, targets: int) -> Array:
+    """Which targets are named, u8 [targets]. Raises ShapeError if these are too many."""
+    told = empty(dt.U8, (targets,))
+    told[:] = 0
+    told[named] = 1
+    return told
 
 
 def _forest(root: Value, ways: Ways, target: Target) -> Forest:
