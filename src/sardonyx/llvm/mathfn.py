@@ -12,6 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.llvm import coefficients
 from sardonyx.llvm.coefficients import Coefficients
 from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.segments import has_segments, in_segments
 from sardonyx.llvm.vec import V
 
 
@@ -131,11 +132,21 @@ def gelu(x: Lanes, target: Target) -> Lanes:
     c = table(x)
     if not c.gelu:
         return x * ((erf(x * math.sqrt(0.5), target) + 1.0) * 0.5)
+    if has_segments(x, target):
+        return _gelu_in_segments(x, target, c)
     exponent = x.abs().polynomial(c.gelu).at_least(-float(c.exponent_bias))
     center = c.magic + c.exponent_bias
     magic = exponent + center
     share = (exponent - (magic - center)).polynomial(c.exp2) * _as_exponent(magic.bits(), c)
     return x * (x > 0.0).choose(1.0 - share, share)
+
+
+def _gelu_in_segments(x: Lanes, target: Target, c: Coefficients) -> Lanes:
+    """max(x, 0) - |x| P(-|x|); NaN at -inf, where that is inf - inf, as -inf * 0 is."""
+    size = x.abs()
+    above = x.fma(0.5, size * 0.5)
+    near, share = in_segments(size, c.share, 0.5, target)
+    return (-near).fma(share, above)
 
 
 def log(x: Lanes, target: Target) -> Lanes:

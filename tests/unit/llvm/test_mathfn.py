@@ -98,10 +98,15 @@ def _bounded(name: str, got: Array, exact: Array, limit: float, *args: Array) ->
     assert np.array_equal(np.signbit(got[zeros]), np.signbit(exact[zeros])), f"{name} loses the sign of zero"
 
 
-@pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
+@pytest.mark.parametrize(
+    ("target", "lanes"),
+    [(isa.V3, 1), (isa.V3, 8), (isa.V3, 16), (isa.V4, 1), (isa.V4, 16), (isa.V4, 32)],
+    ids=lambda v: getattr(v, "name", str(v)),
+)
 def test_gelu_is_off_by_little_of_its_argument_and_of_what_is_above_zero(target: Target, lanes: int) -> None:
     x = arguments(dt.F32, -14, 6)
-    got, _ = natives(target, lanes).run(Case("gelu", (dt.F32,), dt.F32), x)
+    case = Case("gelu", (dt.F32,), dt.F32)
+    got, _ = Natives([case], need(target), lanes).run(case, x)
     wide = x.astype(np.float64)
     exact = wide * 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(wide * -math.sqrt(0.5))
     assert np.array_equal(np.isnan(got), np.isnan(exact))
@@ -110,8 +115,9 @@ def test_gelu_is_off_by_little_of_its_argument_and_of_what_is_above_zero(target:
     error = np.abs(got.astype(np.float64) - exact)[finite]
     size, unit = np.abs(wide)[finite], np.float64(np.finfo(np.float32).smallest_subnormal)
     assert np.all(error <= 2.0**-23 * size + unit)
-    above = wide[finite] > 0
+    above, below = wide[finite] > 0, (wide[finite] > -3) & (wide[finite] < 0)
     assert np.all(error[above] <= 2 * 2.0**-23 * exact[finite][above] + unit)
+    assert np.all(error[below] <= 1e-4 * np.abs(exact[finite][below]) + unit)
 
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))

@@ -30,6 +30,7 @@ AVX512: tuple[Instruction, ...] = (
     *_masked("exponent", "getexp", 0),
     *_masked("mantissa", "getmant", 0, _BETWEEN_3_4_AND_3_2),
     Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
+    Instruction("permute", "<16 x float>", "llvm.x86.avx512.permvar.sf.512", (0, 1)),
     Instruction("permute within 16", "<64 x i8>", "llvm.x86.avx512.pshuf.b.512", (0, 1)),
 )
 
