@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sardonyx.base import dtype as dt
 from sardonyx.emit.near import NearLoad, may_be_near
 from sardonyx.emit.scopes import Scopes
-from sardonyx.emit.words import NARROW_STEPS
+from sardonyx.emit.words import NARROW_STEPS, is_narrow
 from sardonyx.llvm import convert, maps
 from sardonyx.llvm.shuffle import pick, reverse
 from sardonyx.llvm.types import mangle, size_of, vector_of
@@ -56,7 +56,7 @@ class Access(Scopes):
         near = self._near(expr, pointer, step, memory)
         if near is not None:
             return convert.from_memory(self.f, near, expr.dtype)
-        offset = self._picked(expr.picks)
+        offset = self.picked(expr.picks)
         if offset is not None and offset.lanes == 1:
             pointer, offset = self.f.gep(pointer, offset, memory), None
         known = step.known if offset is None else None
@@ -83,7 +83,7 @@ class Access(Scopes):
             return None
 
         def elsewhere() -> V:
-            offset = self._picked(expr.picks)
+            offset = self.picked(expr.picks)
             assert offset is not None
             return self._gather(pointer, self._lane_offsets(step, offset), memory)
 
@@ -136,8 +136,13 @@ class Access(Scopes):
         return pick(self.f, [mask, none], [w if w >= 0 else self.lanes for w in wanted])
 
     def _lane_offsets(self, step: V, offset: V | None) -> V:
+        if offset is not None and step.known == 0:
+            return offset
         lanes = self.f.mul(self.f.iota(self.lanes), self.widen(step))
-        return lanes if offset is None else self.f.add(lanes, offset)
+        if offset is None:
+            return lanes
+        wide = convert.cast(self.f, self.target, offset, dt.I32, dt.I64) if offset.scalar == "i32" else offset
+        return self.f.add(lanes, wide)
 
     def _addresses(self, pointer: V, offsets: V, memory: str) -> tuple[V, V]:
         type_ = vector_of("ptr", self.lanes)
@@ -162,23 +167,35 @@ class Access(Scopes):
 
     # ---- indices read from data
 
-    def _picked(self, picks: Sequence[Pick]) -> V | None:
-        """The element offset of checked data-dependent indices."""
-        total: V | None = None
+    def picked(self, picks: Sequence[Pick]) -> V | None:
+        """The element offset of checked data-dependent indices; once before a loop that changes none."""
+        total = next((level[id(picks)] for level in reversed(self.values) if id(picks) in level), None)
+        if total is not None:
+            return total
         for pick_ in picks:
-            index = self.value(pick_.index)
-            index = convert.cast(self.f, self.target, index, pick_.index.dtype, dt.I64)
-            extent, stride = self.words.word(None, pick_.extent), self.words.word(None, pick_.stride)
-            if index.lanes > 1:
-                extent, stride = self.widen(extent), self.widen(stride)
-            negative = self.f.icmp("slt", index, int_(0, index.type))
-            inside = self.f.select(negative, self.f.add(index, extent), index)
-            self._check(index, inside, extent)
-            step = self.f.mul(inside, stride)
+            step = self._step_of(pick_)
+            if len(picks) == 1:
+                return step
+            step = convert.cast(self.f, self.target, step, dt.I32, dt.I64) if step.scalar == "i32" else step
             if total is not None and total.lanes != step.lanes:
                 total, step = self.widen(total), self.widen(step)
             total = step if total is None else self.f.add(total, step)
         return total
+
+    def _step_of(self, picked: Pick) -> V:
+        """How many elements away a checked index leads; an i32 in each lane where nothing larger can be."""
+        index = self.value(picked.index)
+        extent, stride = self.words.word(None, picked.extent), self.words.word(None, picked.stride)
+        if index.lanes > 1 and is_narrow(picked):
+            extent = self.widen(self.f.convert("trunc", extent, "i32"))
+        else:
+            index = convert.cast(self.f, self.target, index, picked.index.dtype, dt.I64)
+            if index.lanes > 1:
+                extent, stride = self.widen(extent), self.widen(stride)
+        negative = self.f.icmp("slt", index, int_(0, index.type))
+        inside = self.f.select(negative, self.f.add(index, extent), index)
+        self._check(index, inside, extent)
+        return inside if inside.scalar == "i32" else self.f.mul(inside, stride)
 
     def _check(self, index: V, inside: V, extent: V) -> None:
         """End the call with an error if an index is out of range: nothing is loaded at a wrong place."""
@@ -193,7 +210,10 @@ class Access(Scopes):
         with self._stopping(f.call(f"llvm.vector.reduce.or.{mangle(bad.type)}", "i1", bad)):
             lane = f.call(f"llvm.cttz.{bits}", bits, f.bitcast(bad, bits), int_(1, "i1"))
             first = f.value(index.scalar, f"extractelement {index}, {lane}")
-            self._report(FAIL_INDEX, first, f.extract(extent, 0))
+            last = f.extract(extent, 0)
+            if index.scalar == "i32":
+                first, last = (f.convert("sext", v, "i64") for v in (first, last))
+            self._report(FAIL_INDEX, first, last)
 
     def stop_if(self, bad: V, code: int, first: V, second: V) -> None:
         """End the call with an error if the i1 holds."""
@@ -229,7 +249,7 @@ class Access(Scopes):
         memory = convert.memory_type(dtype)
         pointer = self.pointer(statement.buffer, statement.at)
         step = self.lane_step(statement.buffer, statement.at)
-        offset = self._picked(statement.picks)
+        offset = self.picked(statement.picks)
         value = value or self.value(to_round(statement))
         if offset is not None:
             pointer = f.gep(pointer, offset, memory)

@@ -22,6 +22,7 @@ from sardonyx.loops.nest import (
     Literal,
     Load,
     Number,
+    Pick,
     Position,
     Reduce,
     Reduced,
@@ -64,10 +65,21 @@ class ExprEmitter(Access):
         changing = {*later, *([self.copied] if self.copied else [])}
         for statement in body:
             for step in self._steps(statement):
-                if step.expr.axes & changing or not all(name in self.sums for name in step.needs):
+                if not all(name in self.sums for name in step.needs):
                     continue
-                if not (step.can_fail and self._may_skip(changing)):
+                if step.can_fail and self._may_skip(changing):
+                    continue
+                if not step.expr.axes & changing:
                     self.value(step.expr)
+                elif isinstance(step.expr, Load) and step.expr.picks and not self.stacked:
+                    self._pick_early(step.expr.picks, changing)
+
+    def _pick_early(self, picks: Sequence[Pick], changing: set[Axis]) -> None:
+        """Check now where an element is read that data picks, if only the place around it changes."""
+        if all(not pick.index.axes & changing for pick in picks):
+            offset = self.picked(picks)
+            assert offset is not None
+            self.values[-1][id(picks)] = offset
 
     def _may_skip(self, axes: Iterable[Axis]) -> bool:
         """Whether loops over some axes, as far as they belong to statements, may have no points."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.llvm import convert
@@ -162,6 +163,7 @@ class Words:
         for pick in picks:
             self._declare(None, pick.stride)
             self._declare(None, pick.extent)
+            self.form.append(str(is_narrow(pick)))
 
     def _declare_extent(self, axis: Axis) -> None:
         """In a word of its own, unless lanes run along few points of the axis."""
@@ -206,6 +208,12 @@ class Words:
     def _new(self, type_: str, buffer: Buffer | None, dim: Dim, number: Told | None = None) -> V:
         self.listed.append(Word(buffer, dim, number))
         return self.f.word(self._args, len(self.listed) - 1, type_)
+
+
+def is_narrow(pick: Pick) -> bool:
+    """Whether an index of 32 bits, counted from the end too, leads no farther than these can say."""
+    known = isinstance(pick.extent, int) and pick.extent < 1 << 31
+    return known and pick.stride == 1 and pick.index.dtype is dt.I32
 
 
 def _literal(dim: Dim) -> V | None:

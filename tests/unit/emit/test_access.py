@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx import targets
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.emit.access import FAIL_INDEX, to_round
+from sardonyx.emit.nest import emit
 from sardonyx.emit.words import NARROW_STEPS
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Pick, Store, along
 from tests.unit.emit.alone import Stopped, check, run
 
 N = 37
 AXIS = Axis("i", N)
+BAD = {dt.I64: (10, -11, 1 << 40), dt.I32: (10, -11, 2**31 - 1, -(2**31))}
 DTYPES = [dt.F32, dt.F64, dt.I8, dt.BOOL, dt.F16, dt.BF16]
 
 
@@ -70,28 +73,58 @@ def test_a_distance_known_at_run_time(step: int) -> None:
     check(kernel, {x: numbers(step * (N - 1) + 1), y: numbers(N)}, {"s": step})
 
 
-def picking(vector: Axis | None) -> tuple[Kernel, Buffer, Buffer, Buffer]:
+def picking(vector: Axis | None, of: DType = dt.I64) -> tuple[Kernel, Buffer, Buffer, Buffer]:
     x, y = buffers()
-    i = Buffer("i", dt.I64, "in")
-    picked = Load(x, Affine(), dt.F32, (Pick(Load(i, along(AXIS), dt.I64), 1, 10),))
+    i = Buffer("i", of, "in")
+    picked = Load(x, Affine(), dt.F32, (Pick(Load(i, along(AXIS), of), 1, 10),))
     return Kernel("k", (AXIS,), (Store(y, along(AXIS), (), picked),), (), vector=vector), x, i, y
 
 
+@pytest.mark.parametrize("of", [dt.I64, dt.I32], ids=str)
 @pytest.mark.parametrize("vector", [None, AXIS])
-def test_positions_from_data_count_from_the_end(vector: Axis | None) -> None:
-    kernel, x, i, y = picking(vector)
-    check(kernel, {x: numbers(10), i: np.arange(N) % 20 - 10, y: numbers(N)})
+def test_positions_from_data_count_from_the_end(vector: Axis | None, of: DType) -> None:
+    kernel, x, i, y = picking(vector, of)
+    check(kernel, {x: numbers(10), i: (np.arange(N) % 20 - 10).astype(of.numpy), y: numbers(N)})
 
 
+@pytest.mark.parametrize(("of", "bad"), [(of, b) for of in (dt.I64, dt.I32) for b in BAD[of]], ids=str)
 @pytest.mark.parametrize("vector", [None, AXIS])
-@pytest.mark.parametrize("bad", [10, -11, 1 << 40])
-def test_a_position_outside_ends_the_call(vector: Axis | None, bad: int) -> None:
-    kernel, x, i, y = picking(vector)
-    places = np.zeros(N, np.int64)
-    places[N - 1] = bad
+@pytest.mark.parametrize("at", [0, 17, N - 1])
+def test_a_position_outside_ends_the_call(vector: Axis | None, of: DType, bad: int, at: int) -> None:
+    kernel, x, i, y = picking(vector, of)
+    places = np.zeros(N, of.numpy)
+    places[at] = bad
     with pytest.raises(Stopped) as stopped:
         run(kernel, {x: numbers(10), i: places, y: numbers(N)})
     assert stopped.value.args == (FAIL_INDEX, bad, 10)
+
+
+ROW = Axis("r", 7)
+
+
+def picking_rows(*strides: int, of: DType = dt.I64) -> tuple[Kernel, Buffer, Buffer, Buffer]:
+    """Rows whose numbers are read from data, one number a stride."""
+    x, y = buffers()
+    i = Buffer("i", of, "in")
+    at = [Load(i, Affine(n, ((ROW, len(strides)),)), of) for n in range(len(strides))]
+    picks = tuple(Pick(index, stride, 5) for index, stride in zip(at, strides, strict=True))
+    store = Store(y, Affine(0, ((ROW, N), (AXIS, 1))), (), Load(x, along(AXIS), dt.F32, picks))
+    return Kernel("k", (ROW, AXIS), (store,), (), vector=AXIS), x, i, y
+
+
+@pytest.mark.parametrize("of", [dt.I64, dt.I32], ids=str)
+@pytest.mark.parametrize("strides", [(N,), (N * 5, N)])
+def test_rows_are_checked_once_and_read_whole(strides: tuple[int, ...], of: DType) -> None:
+    kernel, x, i, y = picking_rows(*strides, of=of)
+    assert emit(kernel, targets.detect()).ir.count("call void @sdx_fail") == len(strides)
+    size = 7 * len(strides)
+    places = (np.arange(size) * 3 % 10 - 5).astype(of.numpy)
+    check(kernel, {x: numbers(N * 5 ** len(strides)), i: places, y: numbers(7 * N)})
+    for bad in (5, -6):
+        places[size - 1] = bad
+        with pytest.raises(Stopped) as stopped:
+            run(kernel, {x: numbers(N * 5 ** len(strides)), i: places, y: numbers(7 * N)})
+        assert stopped.value.args == (FAIL_INDEX, bad, 5)
 
 
 @pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])

@@ -7,9 +7,25 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.emit.words import LITERAL, Words
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.emit.nest import emit
+from sardonyx.emit.words import LITERAL, Words, is_narrow
 from sardonyx.llvm.vec import Function, Module
-from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Number, Position, Store
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Kernel,
+    Load,
+    Number,
+    Pick,
+    Position,
+    Store,
+    along,
+)
+from sardonyx.targets.x86_64 import isa
 
 N, M = dims.symbol("n"), dims.symbol("m")
 ROW, COLUMN = Axis("r", N), Axis("c", 1000)
@@ -101,3 +117,17 @@ def test_the_form_tells_which_sizes_are_which_words() -> None:
     assert form(200, 300) != form(1000, 300), "another size is that too"
     assert form(200, 2) != form(200, 3) and form(200, 2) != form(200, 300)
     assert form(M, 300) == form(200, 300) != form(M, M)
+
+
+@pytest.mark.parametrize("of", [dt.I32, dt.I64, dt.U32], ids=str)
+@pytest.mark.parametrize("stride", [1, 5])
+@pytest.mark.parametrize("extent", [2**31 - 1, 2**31, dims.symbol("n")], ids=str)
+def test_indices_lead_no_farther_than_their_bits_say(of: DType, stride: int, extent: Dim) -> None:
+    axis = Axis("a", 9)
+    picks = (Pick(Load(Buffer("i", of, "in"), along(axis), of), stride, extent),)
+    picked = Load(Buffer("x", dt.F32, "in"), Affine(), dt.F32, picks)
+    store = Store(Buffer("y", dt.F32, "out"), along(axis), (), picked)
+    told = emit(Kernel("k", (axis,), (store,), (), vector=axis), isa.V3).ir
+    narrow = of is dt.I32 and stride == 1 and extent == 2**31 - 1
+    assert is_narrow(picks[0]) == narrow
+    assert ("icmp uge <8 x i32>" in told) == narrow

@@ -11,6 +11,7 @@ import pytest
 import sardonyx
 from sardonyx.frontend import load
 from sardonyx.ops.window import Sliding, Window
+from tests.tolerance import assert_close
 from tests.unit.frontend.models import outputs, parsed, shapes
 from tests.unit.ops.peer import assert_agree, both
 
@@ -39,6 +40,11 @@ SIZES = (
 def test_size(call: str, expected: str) -> None:
     inputs = "float[N,3,H,W] x, float[4,3,3,3] w, float[3,4,3,3] t, float[3] c"
     assert shapes(parsed(f"g ({inputs}) => (float[?] y) {{ y = {call} }}"))[0] == expected
+
+
+def native(body: str, **feeds: Any) -> list[np.ndarray[Any, Any]]:
+    """What compiled code gives."""
+    return sardonyx.InferenceSession(parsed(body).SerializeToString()).run(None, feeds)
 
 
 X = np.arange(1, 26, dtype=np.float32).reshape(1, 1, 5, 5)
@@ -288,3 +294,41 @@ def test_places_outside_are_read_as_onnxruntime_reads_them(mode: str, padding: s
     grid = random.uniform(-2.5, 2.5, (1, 9, 8, 2)).astype(np.float32)
     attributes = {"mode": mode, "padding_mode": padding, "align_corners": align}
     assert_agree(*both("GridSample", "", {"x": x, "grid": grid}, attributes))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("channels", [8, 33])
+def test_grid_sample_of_channels_that_lie_side_by_side(mode: str, padding: str, channels: int) -> None:
+    """As deformable attention reads them: the result is that of the same channels one after the other."""
+    random = np.random.default_rng(channels)
+    rows = random.standard_normal((2, 30, 3 * channels)).astype(np.float32)
+    grid = random.uniform(-1.4, 1.4, (6, 9, 3, 2)).astype(np.float32)
+    sampled = f'GridSample<mode = "{mode}", padding_mode = "{padding}">'
+    x = rows.transpose(0, 2, 1).reshape(-1, channels, 5, 6)
+    plain = f"g (float[6,{channels},5,6] x, float[6,9,3,2] p) => (float[?] y) {{ y = {sampled}(x, p) }}"
+    expected = [native(plain, x=v, p=grid)[0] for v in (x, np.maximum(x, 0))]
+    for sizes in (("2,30", "6,9"), ("N,30", "M,Q")):
+        inputs = f"float[{sizes[0]},{3 * channels}] r, float[{sizes[1]},3,2] p"
+        body = f"""g ({inputs}) => (float[?] y, float[?] z) {{
+            c = Constant<value_ints = [-1, {channels}, 5, 6]>()
+            t = Transpose<perm = [0, 2, 1]>(r)
+            x = Reshape(t, c)
+            y = {sampled}(x, p)
+            a = Relu(x)
+            z = {sampled}(a, p)
+        }}"""
+        assert "gather_nd" in load(parsed(body)).graph.primitives
+        for got, wanted in zip(native(body, r=rows, p=grid), expected, strict=True):
+            assert_close(got, wanted, 4)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
+def test_a_place_that_is_no_number_is_outside(mode: str) -> None:
+    grid = np.zeros((1, 1, 20, 2), np.float32)
+    grid[0, 0, :4] = [[np.nan, 0], [0, np.inf], [-np.inf, np.nan], [1e30, 0]]
+    call = f'GridSample<mode = "{mode}">(x, p)'
+    body = f"g (float[1,1,5,5] x, float[1,1,20,2] p) => (float[?] y) {{ y = {call} }}"
+    (y,) = native(body, x=X, p=grid)
+    np.testing.assert_array_equal(y[0, 0, 0, :4], 0)
+    np.testing.assert_array_equal(y[0, 0, 0, 4:], X[0, 0, 2, 2])

@@ -13,10 +13,13 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.place import blocks
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
 from sardonyx.ops.demands import ANY, ranked, shaped
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
+
+_FEW_CHANNELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,17 @@ class Border:
         return self._reflected(p, n) if self.mode == "reflection" else p
 
     def pixel(self, place: Value, n: Dim) -> tuple[Value, Value | None]:
-        """The element number (int32, in range) of an integral place, and whether it exists (None: always)."""
+        """The element number (int32, in range) of an integral place, and whether it exists (None: always).
+
+        That of NaN is 0.
+        """
         last = dim_value(n - 1, place.dtype)
         exists = None
         if self.mode == "zeros":
             exists = scalar(0, place.dtype).le(place).logical_and(place.le(last))
         elif self.mode == "reflection":
             place = self._reflected(place, n)
-        return place.max(0.0).min(last).cast(dt.I32), exists
+        return place.max(0.0).min(last).cast(dt.I32).max(0), exists
 
     def _reflected(self, p: Value, n: Dim) -> Value:
         low = 0.0 if self.align_corners else -0.5
@@ -87,6 +93,28 @@ def _taps(place: Value, n: Dim, mode: str, border: Border) -> list[tuple[Value, 
     return taps
 
 
+def _side_by_side(x: Value, axis: int) -> bool:
+    """Whether elements along the axis lie side by side where x, or what it is a view of, was made."""
+    while x.args and x.data is None:
+        source = x.args[0]
+        match x.prim:
+            case "transpose":
+                axis = x.attrs["perm"][axis]
+            case "reshape":
+                runs = next((r for r in blocks(source.shape, x.shape) or () if axis in r[1]), None)
+                if runs is None or runs[1][-1] != axis:
+                    return False
+                axis = runs[0][-1]
+            case "slice":
+                if x.attrs["step"][axis] != 1:
+                    return False
+            case _:
+                if x.kind != "map" or source.shape != x.shape:
+                    break
+        x = source
+    return all(n == 1 for n in x.shape[axis + 1 :])
+
+
 def sample(x: Value, places: Sequence[Value], mode: str, border: Border) -> Value:
     """x[n, g, c, *] read at places[a][n, g, p...] along each spatial axis a: y[n, g, c, p...].
 
@@ -94,20 +122,29 @@ def sample(x: Value, places: Sequence[Value], mode: str, border: Border) -> Valu
     """
     n, g, c, *spatial = x.shape
     points = places[0].shape[2:]
-    count = dims.product(points)
-    flat = x.reshape((n, g, c, dims.product(spatial)))
+    count, pixels = dims.product(points), dims.product(spatial)
+    flat = x.reshape((n, g, c, pixels))
+    by_pixel = isinstance(c, int) and c >= _FEW_CHANNELS and _side_by_side(x, 2)
+    rows = flat.transpose(0, 1, 3, 2) if by_pixel else flat
     total: Value | None = None
     axes = [_taps(p, size, mode, border) for p, size in zip(places, spatial, strict=True)]
     for taps in itertools.product(*axes):
         index, weight = taps[0]
         for (i, w), size in zip(taps[1:], spatial[1:], strict=True):
             index, weight = index * dim_value(size, dt.I32) + i, weight * w
-        spread = index.reshape((n, g, 1, count)).broadcast((n, g, c, count))
-        pixel = make("gather_elements", (flat, spread), {"axis": 3}, x.dtype, (n, g, c, count))
-        weight = weight.broadcast((*places[0].shape[:2], *points)).reshape((n, g, 1, count)).cast(x.dtype)
-        total = pixel * weight if total is None else total + pixel * weight
+        weight = weight.broadcast((*places[0].shape[:2], *points))
+        if by_pixel:
+            index, weight = index.reshape((n, g, *points, 1)), weight.reshape((n, g, *points, 1))
+            pixel = make("gather_nd", (rows, index), {"batch_dims": 2}, x.dtype, (n, g, *points, c))
+        else:
+            spread = index.reshape((n, g, 1, count)).broadcast((n, g, c, count))
+            weight = weight.reshape((n, g, 1, count))
+            pixel = make("gather_elements", (flat, spread), {"axis": 3}, x.dtype, (n, g, c, count))
+        part = pixel * weight.cast(x.dtype)
+        total = part if total is None else total + part
     assert total is not None
-    return total.reshape((n, g, c, *points))
+    last = 2 + len(points)
+    return total.transpose(0, 1, last, *range(2, last)) if by_pixel else total.reshape((n, g, c, *points))
 
 
 def linear_sample(x: Value, places: Sequence[Value]) -> Value:
