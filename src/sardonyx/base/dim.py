@@ -82,7 +82,9 @@ class Expr:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expr) and self._hash == other._hash and self.terms == other.terms
+        if self is other or not isinstance(other, Expr) or self._hash != other._hash:
+            return self is other
+        return self.terms == other.terms
 
     def __str__(self) -> str:
         if not self._text:
@@ -385,14 +387,11 @@ def at_least(a: Dim, b: Dim) -> bool | None:
 
 def equal(a: Dim, b: Dim) -> bool | None:
     """Whether a == b is proven True, proven False, or unknown."""
-    difference = a - b
-    if isinstance(difference, int):
-        return difference == 0
-    for d in (difference, -difference):
-        low = lower_bound(d)
-        if low is not None and low > 0:
-            return False
-    return None
+    if a == b:
+        return True
+    if isinstance(a, int) and isinstance(b, int):
+        return False
+    return False if any((lower_bound(d) or 0) > 0 for d in (a - b, b - a)) else None
 
 
 def _compared(dim: Dim) -> Iterator[Dim]:

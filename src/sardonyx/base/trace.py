@@ -6,7 +6,6 @@ its own `View`.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.digest import begun
 from sardonyx.base.report import Report, StageTime
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class Trace:
         self._size = size
         if self.prints_text:
             text = "\n\n".join(view.text(item) for item in items) + "\n"
-            digest = hashlib.sha256(text.encode()).digest()
+            digest = begun(text.encode()).digest()
             if digest != self._digest:
                 self._show(f"{self._count:02}_{name}.txt", text, loud=self._debug >= 3)
             self._digest = digest

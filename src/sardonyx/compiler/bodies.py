@@ -5,7 +5,7 @@ Knows groups, calls and control steps; must not know ONNX or how a run is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -82,7 +82,7 @@ def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
     return all(
         a.dtype is b.dtype is dtype
         and all(
-            _agree(m, n, size) or (choice is not None and size == dims.where(choice, m, n))
+            m == n == size or (choice is not None and size == dims.where(choice, m, n))
             for m, n, size in zip(a.shape, b.shape, shape, strict=True)
         )
         for (_, a), (_, b), (dtype, shape) in zip(then.outputs, otherwise.outputs, value.results, strict=True)
@@ -102,25 +102,14 @@ def _body_fits(value: Value, body: Graph) -> bool:
     rows = zip(outputs[count:], value.results[count:], strict=True)
     return (
         all(
-            a.dtype is f.dtype is o.dtype is dtype
-            and _same(a.shape, f.shape)
-            and _same(o.shape, f.shape)
-            and _same(shape, f.shape)
+            a.dtype is f.dtype is o.dtype is dtype and a.shape == o.shape == f.shape == shape
             for a, f, o, (dtype, shape) in carried
         )
-        and all(o.dtype is dtype and _same(o.shape, shape[1:]) for o, (dtype, shape) in rows)
-        and all(_same(f.shape, x.shape[1:]) for f, x in zip(formals[count:], slices, strict=False))
+        and all(o.dtype is dtype and o.shape == shape[1:] for o, (dtype, shape) in rows)
+        and all(f.shape == x.shape[1:] for f, x in zip(formals[count:], slices, strict=False))
         and all(x.shape[0] == slices[0].shape[0] for x in slices)
         and (scan or body.outputs[0][1].size == 1)
     )
-
-
-def _agree(*sizes: Dim) -> bool:
-    return all(dims.equal(sizes[0], size) is True for size in sizes[1:])
-
-
-def _same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
-    return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))
 
 
 def add_control(

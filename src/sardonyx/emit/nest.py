@@ -7,7 +7,6 @@ are words of `args`, in the order of `Emitted.words`, so kernels of equal struct
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.digest import begun
 from sardonyx.base.dim import Dim
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
@@ -150,7 +150,7 @@ class _KernelEmitter(TileEmitter):
         self.f.ret()
         self.f.finish()
         text = self.f.module.text()
-        symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
+        symbol = "k" + begun(text.encode(), 10).hexdigest()
         ir, turns = text.replace("KERNEL_NAME", symbol), tuple(sorted(self.turns))
         return _Text(symbol, ir, self.region_bytes, turns, self.extents.answers)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.fuse.chains import Readers, joined
 from sardonyx.fuse.legal import can_fail
@@ -96,5 +95,4 @@ def _is_product(group: Group) -> bool:
 
 
 def _same_shape(one: Value, other: Value, axes: int) -> bool:
-    pairs = zip(one.shape[:axes], other.shape[:axes], strict=True)
-    return one.rank == other.rank and all(dims.equal(a, b) is True for a, b in pairs)
+    return one.rank == other.rank and one.shape[:axes] == other.shape[:axes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sardonyx.base import dim as dims
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
@@ -46,10 +45,8 @@ def drops_reduced(user: Value, arg: Value) -> bool:
     """Whether `user` is the result of a reduction without the axes that it reduced, and nothing else."""
     if user.prim != "reshape" or arg.kind != "reduce":
         return False
-    left = [n for a, n in enumerate(arg.shape) if a not in reduced_axes(arg)]
-    return len(left) == user.rank and all(
-        dims.equal(m, n) is True for m, n in zip(left, user.shape, strict=True)
-    )
+    left = tuple([n for a, n in enumerate(arg.shape) if a not in reduced_axes(arg)])
+    return left == user.shape
 
 
 def reduced_axes(value: Value) -> tuple[int, ...]:
@@ -64,7 +61,7 @@ def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
         return f"its reader {owner.prim} is not elementwise"
     if not aligned:
         return "its reader looks at it through a view"
-    if any(dims.equal(m, n) is not True for m, n in zip(anchor.shape, owner.shape, strict=True)):
+    if anchor.shape != owner.shape:
         return "its reader has another shape"
     return None
 
@@ -81,9 +78,9 @@ def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
     source = value.args[0].shape
     for axis, (size, result) in enumerate(zip(value.shape, owner.shape, strict=True)):
         if axis in axes:
-            if result != 1 and dims.equal(result, source[axis]) is not True:
+            if result not in (1, source[axis]):
                 return "its reader repeats it over another size"
-        elif dims.equal(size, result) is not True:
+        elif size != result:
             return "its reader repeats it over other axes"
     return None
 
@@ -92,10 +89,8 @@ def why_not_dropped(value: Value, owner: Value) -> str | None:
     """The same, for a reduction that its reader sees without the reduced axes: each result is read once."""
     if owner.kind != "map":
         return f"its reader {owner.prim} is not elementwise"
-    left = [n for a, n in enumerate(value.shape) if a not in reduced_axes(value)]
-    if len(left) != owner.rank or any(
-        dims.equal(m, n) is not True for m, n in zip(left, owner.shape, strict=True)
-    ):
+    left = tuple([n for a, n in enumerate(value.shape) if a not in reduced_axes(value)])
+    if left != owner.shape:
         return "its reader repeats it over other axes"
     return None
 

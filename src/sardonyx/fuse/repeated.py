@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sardonyx.base import dim as dims
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.value import Shape, Value
+from sardonyx.ir.value import Value
 
 _MANY_ROWS = 8
 _COSTLY = 3.0
@@ -40,14 +40,10 @@ def is_costly(value: Value, owners: Iterable[Value] = ()) -> bool:
     stack, total = [value], 0.0
     while stack:
         part = stack.pop()
-        if part.kind == "reduce" and any(_are_equal(part.args[0].shape, shape) for shape in shapes):
+        if part.kind == "reduce" and part.args[0].shape in shapes:
             return False
         if part.id not in seen and part.kind in ("map", "view") and part.size != 1:
             seen.add(part.id)
             total += PRIMS[part.prim].instructions(part.dtype) if part.kind == "map" else 0.0
             stack.extend(part.args)
     return total >= _COSTLY
-
-
-def _are_equal(a: Shape, b: Shape) -> bool:
-    return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))

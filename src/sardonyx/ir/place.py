@@ -114,7 +114,7 @@ def blocks(old: Sequence[Dim], new: Sequence[Dim]) -> list[tuple[list[int], list
         run_old, run_new = left[i : i + 1], right[j : j + 1]
         a, b = (dims.product(shape[k] for k in run) for shape, run in ((old, run_old), (new, run_new)))
         i, j = i + 1, j + 1
-        while not dims.equal(a, b):
+        while a != b:
             may_grow_old, may_grow_new = i < len(left), j < len(right)
             if may_grow_old and not (may_grow_new and not _should_grow(a, b)):
                 run_old.append(left[i])
@@ -136,10 +136,10 @@ def _should_grow(a: Dim, b: Dim) -> bool:
         return a < b
     if b != 0 and a != 0:
         quotient = dims.floordiv(b, a)
-        if dims.equal(quotient * a, b):
+        if quotient * a == b:
             return True
         quotient = dims.floordiv(a, b)
-        if dims.equal(quotient * b, a):
+        if quotient * b == a:
             return False
     return isinstance(a, int) or dims.at_least(b, a) is True
 

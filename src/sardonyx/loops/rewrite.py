@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.loops.nest import (
@@ -200,4 +199,4 @@ def _adjacent(nest: Sequence[Axis], first: Axis, second: Axis) -> bool:
 
 
 def _runs_on(at: Affine, first: Axis, second: Axis) -> bool:
-    return dims.equal(at.factor(first), at.factor(second) * second.extent) is True
+    return at.factor(first) == at.factor(second) * second.extent

@@ -5,13 +5,13 @@ Decides whether it belongs to the code around it. Must not know what the modules
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from sardonyx.base.digest import begun
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 
@@ -39,7 +39,7 @@ def write(folder: Path, objects: Mapping[tuple[str, Target, str], bytes]) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for title, code in objects.items():
-        files[_title(*title)] = file = f"{hashlib.sha256(code).hexdigest()[:16]}.o"
+        files[_title(*title)] = file = f"{begun(code, 8).hexdigest()}.o"
         (folder / file).write_bytes(code)
     index = {"sources": sources(), "files": files}
     (folder / _INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
@@ -48,7 +48,7 @@ def write(folder: Path, objects: Mapping[tuple[str, Target, str], bytes]) -> Non
 def sources() -> str:
     """A digest of the files that decide the code of shared modules: their names and their content."""
     root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
+    digest = begun()
     for name in sorted(name for folder in _SOURCES for name in _files(f"{root}/{folder}", folder)):
         content = (root / name).read_bytes()
         digest.update(f"{name} {len(content)} ".encode() + content)
@@ -71,7 +71,7 @@ def _title(name: str, target: Target, precision: str) -> str:
 @cache
 def _facts(target: Target) -> str:
     """A digest of all that texts and code depend on."""
-    return hashlib.sha256(repr(target).encode()).hexdigest()[:16]
+    return begun(repr(target).encode(), 8).hexdigest()
 
 
 class _Index(NamedTuple):

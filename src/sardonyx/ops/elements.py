@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
@@ -48,7 +47,7 @@ def join(a: Elements, b: Elements) -> Elements:
 
 
 def _either(m: Dim, n: Dim) -> Dim:
-    return m if dims.equal(m, n) is True else -1
+    return m if m == n else -1
 
 
 def nature(value: Value) -> str:

@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph
@@ -36,15 +35,11 @@ def _is_all(constant: Value, number: float) -> bool:
     return constant.data is not None and bool(np.all(constant.data == number))
 
 
-def _same_shape(a: Value, b: Value) -> bool:
-    return a.rank == b.rank and all(dims.equal(m, n) is True for m, n in zip(a.shape, b.shape, strict=True))
-
-
 @rule("add")
 def add_zero(value: Value, uses: Uses) -> Value | None:
     """x + 0 -> x    of integers: in floats -0 + 0 is 0"""
     split = _split(value)
-    if split and not value.dtype.is_float and _is_all(split[1], 0) and _same_shape(split[0], value):
+    if split and not value.dtype.is_float and _is_all(split[1], 0) and split[0].shape == value.shape:
         return split[0]
     return None
 
@@ -55,7 +50,7 @@ def times_one(value: Value, uses: Uses) -> Value | None:
     x, c = value.args
     if value.prim == "mul" and not c.is_numeric_const:
         x, c = c, x
-    if c.is_numeric_const and _is_all(c, 1) and _same_shape(x, value):
+    if c.is_numeric_const and _is_all(c, 1) and x.shape == value.shape:
         return x
     return None
 
@@ -89,7 +84,7 @@ def add_constants(value: Value, uses: Uses) -> Value | None:
     if not outer or not value.dtype.is_float or outer[0].prim != "add" or uses(outer[0]) != 1:
         return None
     inner = _split(outer[0])
-    if inner and _scalable(inner[0]) and _same_shape(inner[0], value):
+    if inner and _scalable(inner[0]) and inner[0].shape == value.shape:
         return map_("add", inner[0], map_("add", inner[1], outer[1]))
     return None
 
@@ -101,7 +96,13 @@ def add_sums(value: Value, uses: Uses) -> Value | None:
     if not value.dtype.is_float or a.prim != "add" or b.prim != "add" or uses(b) != 1 or uses(a) != 1:
         return None
     left, right = _split(a), _split(b)
-    if left and right and _scalable(left[0]) and _same_shape(left[0], value) and _same_shape(right[0], value):
+    if (
+        left
+        and right
+        and _scalable(left[0])
+        and left[0].shape == value.shape
+        and right[0].shape == value.shape
+    ):
         return map_("add", map_("add", left[0], map_("add", left[1], right[1])), right[0])
     return None
 
@@ -124,7 +125,7 @@ def scale_sum(value: Value, uses: Uses) -> Value | None:
 def scale_weights(value: Value, uses: Uses) -> Value | None:
     """conv(x, w) * c -> conv(x, w * c)    for one c an output channel, and the same for a matrix product"""
     split = _split(value)
-    if not split or not _scalable(split[0]) or uses(split[0]) != 1 or not _same_shape(split[0], value):
+    if not split or not _scalable(split[0]) or uses(split[0]) != 1 or split[0].shape != value.shape:
         return None
     anchor = split[0]
     scale = _scale_of(anchor, split[1])
@@ -143,7 +144,7 @@ def shares_of_normals(value: Value, uses: Uses) -> Value | None:
         for first, second in (a.args, a.args[::-1]) if a.prim == "mul" else ():
             for x, doubled, half in ((first, second, b), (b, first, second), (first, b, second)):
                 if half.is_numeric_const and _is_all(half, 0.5) and _doubles_share(doubled, x):
-                    return map_("gelu", x) if _same_shape(x, value) else None
+                    return map_("gelu", x) if x.shape == value.shape else None
     return None
 
 
@@ -188,7 +189,7 @@ def range_of_what_never_falls(value: Value, uses: Uses) -> Value | None:
 def outer_product(value: Value, uses: Uses) -> Value | None:
     """x @ y -> x * y    of a column with a row: there is nothing to add"""
     column, row = value.args
-    if dims.equal(column.shape[-1], 1) is not True or dims.equal(row.shape[-2], 1) is not True:
+    if column.shape[-1] != 1 or row.shape[-2] != 1:
         return None
     return map_("mul", column.cast(value.dtype), row.cast(value.dtype))
 
@@ -205,7 +206,7 @@ def _scale_of(anchor: Value, c: Value) -> Value | None:
         return c.reshape((1,) * w.rank)
     channel = anchor.rank - 1 if anchor.prim == "dot" else 1
     axis = c.rank - (anchor.rank - channel)
-    if axis < 0 or c.size != c.shape[axis] or dims.equal(c.shape[axis], anchor.shape[channel]) is not True:
+    if axis < 0 or c.size != c.shape[axis] or c.shape[axis] != anchor.shape[channel]:
         return None
     if anchor.prim == "dot":
         return c.reshape((*(1,) * (w.rank - 1), c.size))

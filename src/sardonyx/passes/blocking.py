@@ -321,15 +321,12 @@ class _Forms:
             return None
         form = known.form.reshape(known.form.shape[:5])
         n, blocks, high, wide, lanes = form.shape
-        if any(
-            dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)
-        ):
+        if split.shape[2:] != (high, 1, wide, 1):
             return None
         rows, columns = repeated.shape[3], repeated.shape[5]
         many = (n, len(known.at), high, rows, wide, columns), (n, len(known.at), high * rows, wide * columns)
-        for made, sizes in zip((repeated.shape, value.shape), many, strict=True):
-            if any(dims.equal(m, k) is not True for m, k in zip(made, sizes, strict=True)):
-                return None
+        if (repeated.shape, value.shape) != many:
+            return None
         spread = form.reshape((n, blocks, high, 1, wide, 1, lanes))
         spread = spread.broadcast((n, blocks, high, rows, wide, columns, lanes))
         return Blocked(spread.reshape((n, blocks, high * rows, wide * columns, lanes)), known.at)
@@ -345,12 +342,10 @@ class _Forms:
             return None
         n, groups, per, *size = split.shape
         form = known.form
-        same = ((n, *size), (value.shape[0], *value.shape[2:]), (form.shape[0], *form.shape[2:4]))
         if not (isinstance(groups, int) and isinstance(per, int)) or groups * per != len(known.at):
             return None
-        if any(
-            dims.equal(a, b) is not True for other in same[1:] for a, b in zip(same[0], other, strict=True)
-        ):
+        rest = n, *size
+        if rest != (value.shape[0], *value.shape[2:]) or rest != (form.shape[0], *form.shape[2:4]):
             return None
         return Blocked.lying(form, (known.at[g * per + c] for c in range(per) for g in range(groups)))
 
@@ -455,9 +450,7 @@ class _Forms:
         """Only size-1 axes after the fourth come or go."""
         source = value.args[0]
         known = self.get(source)
-        if known is None or any(
-            dims.equal(m, n) is not True for m, n in zip(source.shape[:4], value.shape[:4], strict=False)
-        ):
+        if known is None or any(m != n for m, n in zip(source.shape[:4], value.shape[:4], strict=False)):
             return None
         if any(n != 1 for n in (*source.shape[4:], *value.shape[4:])):
             return None

@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.assumed import ASSUMED
 from sardonyx.base.dim import Dim
@@ -84,7 +83,7 @@ def _is_made_anew(x: Value) -> bool:
     """Whether each reader computes x for itself: of an input, or of what is smaller."""
     while x.kind == "view" and x.args:
         x = x.args[0]
-    large = (a for a in x.args if a.kind != "source" and dims.equal(a.size, x.size) is True)
+    large = (a for a in x.args if a.kind != "source" and a.size == x.size)
     return x.kind == "map" and not any(large)
 
 

@@ -233,7 +233,7 @@ def _lines(
     if band is None or not known or anchor.args[0].rank != 5 or not runs_on(anchor, band):
         return usual
     pitch = pixels_of_a_line(anchor)
-    if dims.equal(x_at.factor(axes[0]), x_at.factor(axes[1]) * pitch) is not True:
+    if x_at.factor(axes[0]) != x_at.factor(axes[1]) * pitch:
         return usual
     all_pixels = (line - 1) * pitch + pixel
     return {Conv.LINES: 1, Conv.PIXELS: all_pixels, Conv.WRAP: pixel, Conv.WRAP_PITCH: pitch}

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.assumed import assumed
 from sardonyx.base.dim import Dim
@@ -98,8 +97,7 @@ def _merged(axes: Iterable[MovedAxis]) -> list[MovedAxis]:
     merged: list[MovedAxis] = []
     for axis in axes:
         if merged and all(
-            dims.equal(before, after * axis.extent) is True
-            for before, after in zip(merged[-1][1:], axis[1:], strict=True)
+            before == after * axis.extent for before, after in zip(merged[-1][1:], axis[1:], strict=True)
         ):
             axis = axis._replace(extent=merged.pop().extent * axis.extent)
         merged.append(axis)

@@ -5,11 +5,11 @@ Must not know formulas of cells, threads or the order of time.
 
 from __future__ import annotations
 
-import hashlib
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, fields
+from sardonyx.base.digest import begun
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.access import Access
@@ -116,7 +116,7 @@ class Layer:
     def symbol(self) -> str:
         """The name of the kernel."""
         text = repr([getattr(self, field.name) for field in fields(self)][2:])
-        return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return f"sdx_{self.kind}_{self.dtype.name}_{begun(text.encode(), 4).hexdigest()}"
 
     @property
     def weights(self) -> tuple[Word, Word]:

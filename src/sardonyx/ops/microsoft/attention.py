@@ -39,7 +39,7 @@ def _padding(
     if mask is None:
         return None
     key = iota((1, total), 1, mask.dtype)
-    if mask.rank == 1 and dims.equal(mask.size, batch * 2) is True:
+    if mask.rank == 1 and mask.size == batch * 2:
         ends, starts = (mask.slice((i * batch,), (batch,)).reshape((batch, 1)) for i in (0, 1))
         kept = key.lt(ends).logical_and(starts.le(key))
     elif mask.rank == 1:
@@ -277,7 +277,7 @@ def _self_attention(
     mask = _padding(mask_index, q.shape[0], k.shape[2], fill, q.dtype, q.shape[2])
     seen = visible(q.shape[2], k.shape[2], dim_value(before, dt.I64), causal=causal)
     y, _ = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
-    if dims.equal(k.shape[3], v.shape[3]) is not True:
+    if k.shape[3] != v.shape[3]:
         return (join_heads(y),)
     return join_heads(y), concat([t.reshape((1, *t.shape)) for t in (k, v)], 0)
 

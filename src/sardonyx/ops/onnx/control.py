@@ -68,7 +68,7 @@ class Kind:
 
 
 def _either(a: Dim | None, b: Dim | None) -> Dim | None:
-    return a if a is not None and b is not None and dims.equal(a, b) is True else None
+    return a if a is not None and b is not None and a == b else None
 
 
 def _results(

@@ -156,7 +156,7 @@ def _stash(x: Value, stash_type: int) -> Value:
 
 
 def _trailing(v: Value, what: str, x: Value, axis: int) -> Value:
-    if dims.equal(v.size, dims.product(x.shape[axis:])) is True:
+    if v.size == dims.product(x.shape[axis:]):
         return v.reshape((*(1,) * axis, *x.shape[axis:]))
     return spread_over(v, what, x.shape)
 

@@ -127,10 +127,7 @@ def _tap_counts(x: Value, window: Window, sizes: Sequence[Dim], low: Sequence[Di
     """How many taps of each window lie inside axes of these sizes, which begin `low` after the windows."""
     total: Value | None = None
     for a, kernel in enumerate(window.kernel):
-        if (
-            low[a] == 0
-            and dims.equal((window.out[a] - 1) * window.strides[a] + _extent(window, a), sizes[a]) is True
-        ):
+        if low[a] == 0 and (window.out[a] - 1) * window.strides[a] + _extent(window, a) == sizes[a]:
             count = scalar(kernel if isinstance(kernel, int) else 0, x.dtype).reshape((1,) * x.rank)
         else:
             table = (window.out[a], kernel)

@@ -37,7 +37,7 @@ def spread(v: Value, what: str, x: Value, axis: int, block_size: int = 0) -> Val
 def in_blocks(v: Value, x: Value, axis: int, block: Dim) -> Value:
     """Every position of an axis of v `block` times, up to the size that the axis has in x."""
     size, count = x.shape[axis], v.shape[axis]
-    if dims.equal(size, count) is True:
+    if size == count:
         return v
     before, after = v.shape[:axis], v.shape[axis + 1 :]
     wide = v.reshape((*before, count, 1, *after)).broadcast((*before, count, block, *after))

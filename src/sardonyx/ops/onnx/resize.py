@@ -72,7 +72,7 @@ class Axis:
     def factor(self) -> int | None:
         """The whole number by which the axis grows, if it surely does."""
         ratio = dims.floordiv(self.out, self.n) if self.n != 0 else None
-        if not isinstance(ratio, int) or ratio < 1 or dims.equal(self.n * ratio, self.out) is not True:
+        if not isinstance(ratio, int) or ratio < 1 or self.n * ratio != self.out:
             return None
         known = self.known_scale
         return ratio if known is None or known == ratio else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import ShapeError, UnsupportedOp
@@ -68,7 +67,7 @@ class BeamSearch:
         self, beams: Beams, wants_scores: bool, scores: Value, now: Now, state: State, first: bool
     ) -> Choice:
         rows = beams.batch * beams.beams
-        whole = dims.equal(scores.shape[0], rows) is True
+        whole = scores.shape[0] == rows
         logits = scores if whole else repeated(scores, beams.beams)
         ruled = self.rules.apply(log_softmax_over(logits, 1), now.sequences, now.length, state, first=first)
         ruled = ruled + state["scores"].reshape((rows, 1))
