@@ -7,13 +7,13 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
+from sardonyx.ir.value import Value, dim_value, iota, map_, scalar
 from sardonyx.ops.demands import equal
 from sardonyx.ops.microsoft.attention import MICROSOFT, chunk, scale_of
 from sardonyx.ops.microsoft.rotary import angles
 from sardonyx.ops.microsoft.weights import unpacked
 from sardonyx.ops.onnx.attention import Scores, attend, join_heads, rotate, split_heads, visible
-from sardonyx.ops.onnx.index import within
+from sardonyx.ops.onnx.index import rows_at, within
 from sardonyx.ops.onnx.norm import normalize_rms
 from sardonyx.ops.operands import size
 from sardonyx.ops.table import op
@@ -170,10 +170,13 @@ def cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     if past is None or past.shape[2] == 0:
         return new
     total = dims.maximum(past.shape[2], total)
-    shape = (*new.shape[:2], total, new.shape[3])
-    place = iota((1, 1, total, 1), 2, dt.I64)
-    index = (place - offset).max(0).min(dim_value(new.shape[2] - 1, dt.I64)).broadcast(shape)
-    fresh = make("gather_elements", (new, index), {"axis": 2}, new.dtype, shape)
-    old = past.pad((0, 0, 0, 0), (0, 0, total - past.shape[2], 0))
-    written = place.lt(offset + dim_value(new.shape[2], dt.I64))
-    return place.lt(offset).where(old, written.where(fresh, 0))
+    place, offset = iota((1, 1, total), 2, dt.I64), offset.reshape(offset.shape[:3])
+
+    def read(x: Value, at: Value) -> Value:
+        return rows_at(x, at.max(0).min(dim_value(x.shape[2] - 1, dt.I64)), 2)
+
+    def each(known: Value) -> Value:
+        return known.reshape((*known.shape, 1))
+
+    written = each(place.lt(offset + dim_value(new.shape[2], dt.I64)))
+    return each(place.lt(offset)).where(read(past, place), written.where(read(new, place - offset), 0))

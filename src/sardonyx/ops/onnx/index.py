@@ -22,6 +22,18 @@ def within(x: Value, count: Dim) -> Value:
     return x + zeros.gather(places, 0)
 
 
+def rows_at(x: Value, index: Value, axis: int) -> Value:
+    """What lies at an index along an axis, with all axes behind it: y[a, t, ...] = x[a, index[a, t], ...].
+
+    `index` has the axes before it, of size 1 where it is the same, and one more.
+    """
+    index = index.broadcast((*x.shape[:axis], index.shape[axis]))
+    if axis == x.rank - 1:
+        return make("gather_elements", (x, index), {"axis": axis}, x.dtype, index.shape)
+    shape = (*index.shape, *x.shape[axis + 1 :])
+    return make("gather_nd", (x, index.reshape((*index.shape, 1))), {"batch_dims": axis}, x.dtype, shape)
+
+
 @op("Gather", since=1)
 def gather(x: Value, indices: Value, *, axis: int = 0) -> Value:
     """Slices of x at the indices along an axis; one known index is a view."""
@@ -117,15 +129,12 @@ def reverse_sequence(x: Value, lengths: Value, *, batch_axis: int = 1, time_axis
     """The first lengths[b] steps of each batch element in reverse order."""
     if {batch_axis, time_axis} != {0, 1}:
         raise UnsupportedOp(f"batch_axis={batch_axis}, time_axis={time_axis}")
-    tail = (1,) * (x.rank - 2)
-    step = iota((*x.shape[:2], *tail), time_axis, dt.I64)
-    per_batch = (-1, 1, *tail) if batch_axis == 0 else (1, -1, *tail)
-    count = within(lengths.cast(dt.I64), x.shape[time_axis] + 1).reshape(
-        [x.shape[batch_axis] if n == -1 else n for n in per_batch]
-    )
-    source = step.lt(count).where(count - 1 - step, step)
-    index = source.broadcast(x.shape)
-    return make("gather_elements", (x, index), {"axis": time_axis}, x.dtype, x.shape)
+    turn = (1, 0, *range(2, x.rank))
+    rows = x.transpose(*turn) if time_axis == 0 else x
+    step = iota((1, rows.shape[1]), 1, dt.I64)
+    count = within(lengths.cast(dt.I64), rows.shape[1] + 1).reshape((rows.shape[0], 1))
+    reversed_ = rows_at(rows, step.lt(count).where(count - 1 - step, step), 1)
+    return reversed_.transpose(*turn) if time_axis == 0 else reversed_
 
 
 @op("TensorScatter", since=24)
@@ -142,14 +151,12 @@ def tensor_scatter(
     ranked(update, "the update", rank)
     room, length = past_cache.shape[at], update.shape[at]
     update = shaped(update, "the update", *past_cache.shape[:at], length, *past_cache.shape[at + 1 :])
-    place = iota((room,), 0, dt.I64).reshape([room if a == at else 1 for a in range(rank)])
+    place = iota((*(1,) * at, room), at, dt.I64)
     if write_indices is not None:
         last = room if mode == "circular" else room - length + 1
-        start = within(write_indices.cast(dt.I64), last).reshape((past_cache.shape[0], *(1,) * (rank - 1)))
-        place = place - start
+        place = place - within(write_indices.cast(dt.I64), last).reshape((past_cache.shape[0], *(1,) * at))
         if mode == "circular":
             place = map_("mod", place, dim_value(room, dt.I64))
     written = scalar(0, dt.I64).le(place).logical_and(place.lt(dim_value(length, dt.I64)))
-    source = place.max(0).min(dim_value(length - 1, dt.I64)).broadcast(past_cache.shape)
-    fresh = make("gather_elements", (update, source), {"axis": at}, update.dtype, past_cache.shape)
-    return written.where(fresh, past_cache)
+    fresh = rows_at(update, place.max(0).min(dim_value(length - 1, dt.I64)), at)
+    return written.reshape((*written.shape, *(1,) * (rank - at - 1))).where(fresh, past_cache)
