@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
 from sardonyx.database import Database
 from sardonyx.database.migrations.versions import registry_0003
+from sardonyx.database.traffic import CanaryRow
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import (
     CanaryPlan,
@@ -123,7 +124,49 @@ def test_the_column_of_first_traffic_is_made_and_dropped(database: Database) -> 
 
 def fail(database: Database, deployment: str) -> None:
     """Let a deployment of the shop have failed thirty times."""
+    count(database, deployment, times=30, failed=True)
+
+
+def count(
+    database: Database, deployment: str, endpoint: str = "shop", *, times: int = 1, failed: bool = False
+) -> None:
+    """Let a deployment have answered or failed so many times."""
     tally = Tally()
-    for _ in range(30):
-        tally.add("shop", deployment, time.time() + WINDOW_S, 0.01, failed=True)
+    for _ in range(times):
+        tally.add(endpoint, deployment, time.time() + WINDOW_S, 0.01, failed=failed)
     Observed(database).add("here", tally.take())
+
+
+@pytest.mark.parametrize("wrong", ["its plan", "its traffic"])
+def test_a_canary_that_cannot_go_on_says_why_and_holds_up_no_other(
+    endpoints: Endpoints, database: Database, wrong: str
+) -> None:
+    for version, name in enumerate(("blue", "green"), start=1):
+        endpoints.deploy("mall", NewDeployment(model="digits", version=str(version), name=name), "tester")
+    plan = CanaryPlan(deployment="green", steps=(10, 100), interval_s=1e-6, min_requests=1)
+    for endpoint in ("shop", "mall"):
+        endpoints.start_canary(endpoint, plan, "tester")
+        count(database, "green", endpoint=endpoint, times=1)
+    canaries = Canaries(database)
+    with database.write() as session:
+        row = session.scalars(select(CanaryRow).where(CanaryRow.endpoint_id == 1)).one()
+        kept = row.plan, row.endpoint.current
+        if wrong == "its plan":
+            row.plan = {**row.plan, "steps": "many"}
+        else:
+            row.endpoint.current = 99
+    while canaries.advance():
+        pass
+    traffic = endpoints.endpoint("mall").traffic
+    assert traffic is not None and traffic.weights == {"green": 100}
+    changes = database.changes()
+    canaries.advance()
+    assert database.changes() == changes
+    with database.write() as session:
+        row = session.scalars(select(CanaryRow).where(CanaryRow.endpoint_id == 1)).one()
+        assert row.state == "running" and row.reason.startswith("it cannot go on: ")
+        row.plan, row.endpoint.current = kept
+    assert database.changes() == changes + 1
+    assert canaries.advance()
+    canary = endpoints.endpoint("shop").canary
+    assert canary is not None and (canary.step, canary.reason) == (1, "")

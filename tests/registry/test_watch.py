@@ -77,21 +77,22 @@ def test_a_database_that_goes_and_comes_back_is_told_once_each(
     assert lines[1][1].startswith("the database is back after ")
 
 
-def test_a_listener_that_fails_does_not_end_the_watching(
-    database: Database, lines: list[tuple[int, str]]
+@pytest.mark.parametrize("error", [ValueError("odd"), ServeError(Code.INVALID_ARGUMENT, "ValueError: odd")])
+def test_a_step_that_fails_ends_neither_the_watching_nor_its_round(
+    database: Database, lines: list[tuple[int, str]], error: Exception
 ) -> None:
     watch, rounds = Watch(database, interval_s=0.001), threading.Semaphore(0)
 
     def step() -> None:
-        rounds.release()
-        raise ValueError("odd")
+        raise error
 
-    watch.every_round.append(step)
+    watch.every_round += [step, rounds.release]
     watch.start()
     for _ in range(2):
         assert rounds.acquire(timeout=10)
     watch.stop()
-    assert lines[0] == (ERROR, "watching the database failed: ValueError: odd")
+    assert set(lines) == {(ERROR, "watching the database failed: ValueError: odd")}
+    assert watch.lost_since_s is None
 
 
 def test_a_watch_that_never_began_can_be_stopped(database: Database) -> None:

@@ -134,7 +134,14 @@ class Gateway:
             self.tokens.refresh_if_old()
         self.applied.adopt(self.watch.state())
         self.watch.on_change += [self._snapshot.write, self.applied.announce]
-        self.watch.every_round.append(self._round)
+        self.watch.every_round += [
+            self._refresh_tokens,
+            self._traffic.flush,
+            self.guard.quotas.exchange,
+            lambda: self.guard.denied.write(self.database),
+            self._advance,
+            self._tidy,
+        ]
         self.monitoring.start()
         await (self.server.start() if listen else self.core.start())
         await self.applied.follow(self.core)
@@ -207,15 +214,17 @@ class Gateway:
             for row in rows
         ]
 
-    def _round(self) -> None:
-        self._rounds += 1
-        if self.tokens is not None:
-            self.tokens.refresh_if_old()
-        self._traffic.flush()
-        self.guard.quotas.exchange()
-        self.guard.denied.write(self.database)
+    def _advance(self) -> None:
         if any(endpoint.canary for endpoint in self.watch.state().endpoints.values()):
             self._canaries.advance()
+
+    def _refresh_tokens(self) -> None:
+        if self.tokens is not None:
+            self.tokens.refresh_if_old()
+
+    def _tidy(self) -> None:
+        """What is needed seldom."""
+        self._rounds += 1
         if self._rounds % _RARE_ROUNDS:
             return
         if self.server.credentials is not None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from sardonyx.database import Database, now
 from sardonyx.database.traffic import CanaryRow
-from sardonyx.protocol.errors import ServeError
+from sardonyx.ort.logger import ERROR, log
+from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import CanaryPlan
 from sardonyx.registry import audit
 from sardonyx.registry.endpoints import spread, step_back, with_share
@@ -117,15 +118,43 @@ class Canaries:
         self._observed = Observed(database)
 
     def advance(self) -> bool:
-        """Look at every running canary and do what its verdict says; whether anything moved."""
+        """Look at every running canary and do what its verdict says; whether anything moved.
+
+        One that cannot go on says why, and holds up no other. Raises ServeError UNAVAILABLE if the database
+        is gone.
+        """
         with self._database.read() as session:
-            due = [row.id for row in _running(session) if self._judge(session, row).move is not Move.WAIT]
-        for number in due:
+            running = [row.id for row in _running(session)]
+        moved = [self._go_on(number) for number in running]
+        return any(moved)
+
+    def _go_on(self, number: int) -> bool:
+        try:
+            with self._database.read() as session:
+                row = session.get(CanaryRow, number)
+                if row is None or self._judge(session, row).move is Move.WAIT:
+                    return False
             with self._database.write() as session:
                 row = session.get(CanaryRow, number)
                 if row is not None and row.state == "running":
                     self._act(session, row)
-        return bool(due)
+            return True
+        except Exception as error:
+            if isinstance(error, ServeError) and error.code is Code.UNAVAILABLE:
+                raise
+            self._stuck(number, error)
+            return False
+
+    def _stuck(self, number: int, error: Exception) -> None:
+        """Say once why a canary stays where it is; the next look may find it mended."""
+        reason = f"it cannot go on: {error}"
+        with self._database.read() as session:
+            row = session.get(CanaryRow, number)
+            if row is None or row.reason == reason:
+                return
+            log(ERROR, f"the canary of {row.endpoint.name}/{row.deployment}: {reason}")
+        with self._database.write() as session:
+            session.execute(update(CanaryRow).where(CanaryRow.id == number).values(reason=reason))
 
     def _judge(self, session: Session, row: CanaryRow) -> Verdict:
         plan = msgspec.convert(row.plan, CanaryPlan)
@@ -143,7 +172,7 @@ class Canaries:
         found = self._judge(session, row)
         subject = f"{endpoint.name}/{row.deployment}"
         if found.move is Move.STEP:
-            row.step, row.step_at = row.step + 1, now()
+            row.step, row.step_at, row.reason = row.step + 1, now(), ""
             self._share(session, row, plan)
         elif found.move is Move.BACK:
             row.state, row.reason = "stepped_back", found.reason

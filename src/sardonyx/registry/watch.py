@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from sardonyx.database import Database
 from sardonyx.ort.logger import ERROR, WARNING, log
-from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.registry.state import State, read_state
 
 INTERVAL_S = 0.5
@@ -64,16 +64,30 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._ended.wait(self._interval_s):
-            try:
-                self.refresh()
-                if self.lost_since_s is not None:
-                    log(WARNING, f"the database is back after {time.time() - self.lost_since_s:.0f} s")
-                    self.lost_since_s = None
-                for step in self.every_round:
-                    step()
-            except ServeError as error:
-                if self.lost_since_s is None:
-                    self.lost_since_s = time.time()
-                    log(ERROR, f"{error.message}; what was known last goes on to hold")
-            except Exception as error:
-                log(ERROR, f"watching the database failed: {type(error).__name__}: {error}")
+            if not self._attempt(self._look):
+                continue
+            for step in self.every_round:
+                if not self._attempt(step):
+                    break
+
+    def _look(self) -> None:
+        self.refresh()
+        if self.lost_since_s is not None:
+            log(WARNING, f"the database is back after {time.time() - self.lost_since_s:.0f} s")
+            self.lost_since_s = None
+
+    def _attempt(self, step: Callable[[], object]) -> bool:
+        """Do a step; False if the database is gone. What else goes wrong with it holds up no other."""
+        try:
+            step()
+        except ServeError as error:
+            if error.code is not Code.UNAVAILABLE:
+                log(ERROR, f"watching the database failed: {error.message}")
+                return True
+            if self.lost_since_s is None:
+                self.lost_since_s = time.time()
+                log(ERROR, f"{error.message}; what was known last goes on to hold")
+            return False
+        except Exception as error:
+            log(ERROR, f"watching the database failed: {type(error).__name__}: {error}")
+        return True
