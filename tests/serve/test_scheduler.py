@@ -202,6 +202,51 @@ def test_instances_run_at_the_same_time() -> None:
     scheduled(Policy(instances=2), use)
 
 
+@pytest.mark.parametrize(("lone_s", "most"), [(0.004, 2), (0.016, 1)])
+def test_many_requests_run_side_by_side_where_that_answers_more(lone_s: float, most: int) -> None:
+    """One run takes 4 ms where it has all cores, `lone_s` beside another."""
+
+    async def use(scheduler: Scheduler, machine: Machine) -> None:
+        going, seen = set[int](), list[int]()
+
+        def work(jobs: Sequence[Job]) -> Run:
+            going.add(id(jobs))
+            seen.append(len(going))
+            aside = scheduler._runners.are_aside(scheduler.depth)
+            time.sleep(lone_s if aside else 0.004)
+            going.discard(id(jobs))
+            return Run([[job.feeds[0]] for job in jobs])
+
+        async def client() -> None:
+            for _ in range(60):
+                await scheduler.run(job(1))
+
+        scheduler._execute = work
+        await client()
+        assert max(seen) == 1
+        await asyncio.gather(*[client() for _ in range(8)])
+        assert max(seen[-20:-8]) == most
+        del seen[:]
+        await client()
+        assert max(seen) == 1
+
+    scheduled(Policy(most_instances=2), use)
+
+
+def test_what_may_not_begin_yet_is_answered_on_the_way_out() -> None:
+    async def use(scheduler: Scheduler, machine: Machine) -> None:
+        scheduler._runners._sharing.together = False
+        tasks = await queued(scheduler, [job(n, key=n) for n in range(8)])
+        scheduler._runners._sharing.together = True
+        closing = asyncio.create_task(scheduler.close(5.0))
+        await asyncio.sleep(0.05)
+        machine.gate.set()
+        await asyncio.gather(closing, *tasks)
+        assert sorted(machine.batches) == [[n] for n in range(8)]
+
+    scheduled(Policy(most_instances=2), use)
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_who_is_cancelled_as_the_threads_end_is_cancelled(turns: int) -> None:
     """A task that went on would be waited for without an end."""

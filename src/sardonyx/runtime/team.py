@@ -270,6 +270,7 @@ class Team:
 
     def _assemble(self) -> None:
         self._station = _OwnStation()
+        self._lone: set[int] = set()
         self._crew = _Crew(self._entries, self.size, self._futex)
         self._closer = weakref.finalize(self, self._crew.stop)
 
@@ -277,7 +278,8 @@ class Team:
         """Execute a program once and return when all its calls are done, or what went wrong.
 
         The caller is thread 0. If another run has the team, or sharing the work does not pay, this one uses
-        the caller's thread alone.
+        the caller's thread alone. Each such run takes a thread from the runs that have the team meanwhile: a
+        thread that waits for a core holds up all others of its run.
         """
         sharing = launch.sharing
         if sharing is None:
@@ -289,14 +291,22 @@ class Team:
         return failure
 
     def _run(self, launch: Launch) -> Failure | None:
-        crew = self._crew
-        if launch.threads > 1 and crew.open and crew.lock.acquire(blocking=False):
+        most = min(launch.threads, self.size)
+        if most == 1:
+            return self._run_alone(self._station, launch)
+        crew, count = self._crew, most - len(self._lone)
+        if count > 1 and crew.open and crew.lock.acquire(blocking=False):
             try:
                 if crew.open:
-                    return self._run_together(crew, launch)
+                    return self._run_together(crew, launch, count)
             finally:
                 crew.lock.release()
-        return self._run_alone(self._station, launch)
+        me = threading.get_ident()
+        self._lone.add(me)
+        try:
+            return self._run_alone(self._station, launch)
+        finally:
+            self._lone.discard(me)
 
     def _run_alone(self, station: Station, launch: Launch) -> Failure | None:
         if launch.scratch_bytes > station.scratch_bytes:
@@ -305,8 +315,8 @@ class Team:
         solo = entries.solo_holding_gil if launch.hold_gil else entries.solo
         return _failure(station.status) if solo(launch.address, station.address) else None
 
-    def _run_together(self, crew: _Crew, launch: Launch) -> Failure | None:
-        count = min(launch.threads, self.size)
+    def _run_together(self, crew: _Crew, launch: Launch, count: int) -> Failure | None:
+        launch.words[LaunchWord.NTHREADS] = count
         if count > crew.ready or launch.scratch_bytes > crew.scratch_bytes:
             crew.prepare(count, launch.scratch_bytes, 1000 * self._ticks_per_ns())
         if crew.portable:

@@ -5,7 +5,6 @@ Decides how a session is made and called; must not know queues or requests.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.datatypes import Array, objects
 from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.runtime.cores import team_size
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Offer
 from sardonyx.serve.signature import Signature
@@ -84,7 +84,7 @@ def open_session(offer: Offer, options: ServeOptions, instances: int) -> Inferen
     settings = SessionOptions()
     threads = options.threads
     if not threads and instances > 1:
-        threads = max(1, len(os.sched_getaffinity(0)) // instances)
+        threads = max(1, team_size() // instances)
     settings.intra_op_num_threads = threads
     settings.log_severity_level = FATAL  # who asked is told
     if not EFFORT.is_set:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sardonyx.ort.metadata import declared
 from sardonyx.protocol.errors import invalid
+from sardonyx.runtime.cores import team_size
 from sardonyx.serve.batch import Joiner
 from sardonyx.serve.decoupled import Decoupled, Each, is_decoupled
 from sardonyx.serve.engine import SessionCall, custom_metadata, open_session, served_arguments
@@ -96,7 +97,13 @@ def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
         signature = replace(signature, batches=int(config.get("max_batch_size", 0)) > 0)
     elif signature.batches and (free is None or not joins(signature, call, free)):
         signature = replace(signature, batches=False)
-    policy = policy_of(config, options, batches=signature.batches, where=offer.name)
+    policy = policy_of(
+        config,
+        options,
+        batches=signature.batches,
+        where=offer.name,
+        most_instances=options.threads or team_size(),
+    )
     quick = free is not None and cost_ns(signature, call, free) < QUICK_NS
     shown, reshaped = configured(config, signature, call)
     Joiner(shown, policy.pad)

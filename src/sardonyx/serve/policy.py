@@ -35,8 +35,9 @@ class Pad:
 class Policy:
     """Times in nanoseconds, sizes in rows; `most_rows` 0 = requests are never joined.
 
-    `limits` says whether a single request may have no more than `most_rows`. Priority 1 is the first of
-    `levels`. With `rejects`, a request whose queue time is over is refused, else it goes on waiting.
+    `instances` runs may go on at once, and up to `most_instances` where that answers more. `limits` says
+    whether a single request may have no more than `most_rows`. Priority 1 is the first of `levels`. With
+    `rejects`, a request whose queue time is over is refused, else it goes on waiting.
     """
 
     most_rows: int = 0
@@ -50,12 +51,18 @@ class Policy:
     overrides_timeout: bool = True
     rejects: bool = True
     instances: int = 1
+    most_instances: int = 1
     caches: bool = False
     pad: Pad | None = None
 
 
-def policy_of(config: Mapping[str, Any], options: ServeOptions, *, batches: bool, where: str) -> Policy:
-    """The policy of a configuration; what it leaves open follows from the model and the server's options."""
+def policy_of(
+    config: Mapping[str, Any], options: ServeOptions, *, batches: bool, where: str, most_instances: int = 1
+) -> Policy:
+    """The policy of a configuration; what it leaves open follows from the model and the server's options.
+
+    `most_instances` counts where neither instances nor batching are configured.
+    """
     stated = "max_batch_size" in config or "dynamic_batching" in config
     batching: Mapping[str, Any] = config.get("dynamic_batching", {})
     queue: Mapping[str, Any] = batching.get("default_queue_policy", {})
@@ -64,6 +71,7 @@ def policy_of(config: Mapping[str, Any], options: ServeOptions, *, batches: bool
         raise invalid(f"configuration of '{where}': 'max_batch_size' must not be negative")
     levels = int(batching.get("priority_levels", 0)) or 1
     groups = config.get("instance_group", [])
+    instances = max(1, sum(int(group.get("count", 1)) for group in groups))
     timeout_s = options.timeout_s or 0.0
     return Policy(
         most_rows=(most if "dynamic_batching" in config else 0) if stated else _JOINED_ROWS * batches,
@@ -77,7 +85,8 @@ def policy_of(config: Mapping[str, Any], options: ServeOptions, *, batches: bool
         or int(timeout_s * 1e9),
         overrides_timeout=bool(queue.get("allow_timeout_override", not queue)),
         rejects=queue.get("timeout_action", "REJECT") == "REJECT",
-        instances=max(1, sum(int(group.get("count", 1)) for group in groups)),
+        instances=instances,
+        most_instances=instances if groups or batching else max(instances, most_instances),
         caches=bool(config.get("response_cache", {}).get("enable", False)),
         pad=_pad(config, where),
     )

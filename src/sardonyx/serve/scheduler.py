@@ -19,6 +19,7 @@ from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Timings
 from sardonyx.serve.policy import Policy
+from sardonyx.serve.runners import Runners
 
 Results = list[Array]
 Key = tuple[object, ...]
@@ -86,15 +87,14 @@ class Scheduler:
         self._pending: list[deque[Job]] = [deque() for _ in range(policy.levels)]
         self._forming = threading.Lock()
         self._closed = False
+        self._most = max(policy.instances, policy.most_instances)
         self._waiting: set[Job] = set()
         self._ended = asyncio.Event()
-        self._alive = policy.instances
-        self._threads = [
-            threading.Thread(target=self._work, name=f"serve {name}", daemon=True)
-            for _ in range(policy.instances)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._runners = Runners(policy.instances, self._most)
+        self._is_held = False
+        self._alive = 0
+        for _ in range(policy.instances):
+            self._start_thread()
 
     async def run(self, job: Job) -> Results:
         """The outputs of a job; the overload error if too many wait, DEADLINE if its time is over first."""
@@ -116,6 +116,8 @@ class Scheduler:
         self._waiting.add(job)
         try:
             self._inbox.put(job)
+            if self._alive < self._most and self._runners.are_aside(self.depth):
+                self._start_thread()
             return await job.future
         finally:
             self.depth -= 1
@@ -133,6 +135,10 @@ class Scheduler:
         for job in self._waiting:
             if not job.future.done():
                 job.future.set_exception(self._unloaded())
+
+    def _start_thread(self) -> None:
+        self._alive += 1
+        threading.Thread(target=self._work, name=f"serve {self._name}", daemon=True).start()
 
     def _unloaded(self) -> ServeError:
         return ServeError(Code.UNAVAILABLE, f"model '{self._name}' is being unloaded", _RETRY_S)
@@ -154,6 +160,9 @@ class Scheduler:
             for job in batch:
                 job.timings.queue_ns = began - job.queued_ns
             run = self._attempt(batch)
+            self._runners.end(sum(job.rows for job in batch), self.depth, time.perf_counter_ns())
+            if self._is_held:
+                self._inbox.put(None)
             self._loop.call_soon_threadsafe(self._deliver, batch, run)
             del batch, run, job
 
@@ -197,10 +206,16 @@ class Scheduler:
                     return []
                 self._receive(None)
                 continue
+            self._is_held = True  # before it is asked, so that a run that ends meanwhile is heard of
+            if not self._runners.may_begin(self.depth):
+                self._receive(None)
+                continue
+            self._is_held = False
             batch = self._joined(head) if self._policy.most_rows > 1 else [head]
             wait_ns = self._patience_ns(batch)
             if wait_ns <= 0:
                 self._take(batch)
+                self._runners.begin()
                 return batch
             self._receive(wait_ns / 1e9)
 
@@ -216,10 +231,10 @@ class Scheduler:
     def _joined(self, head: Job) -> list[Job]:
         """The head of the queue and jobs behind it that can be joined, up to the most rows."""
         batch, rows, strangers = [head], head.rows, 0
-        most = self._policy.most_rows
+        most, share = self._policy.most_rows, self._runners.share(self.depth)
         for level in self._pending:
             for job in level:
-                if rows >= most or strangers > _SEARCHED:
+                if rows >= most or len(batch) >= share or strangers > _SEARCHED:
                     break
                 if job is head or job.future.done():
                     continue

@@ -195,6 +195,29 @@ def test_python_threads_share_the_team(pair: Team, image: LoadedImage) -> None:
     assert not failures
 
 
+@pytest.mark.parametrize(("alone", "left"), [(1, 2), (2, 1), (5, 1)])
+def test_runs_alone_take_threads_from_those_that_share(image: LoadedImage, alone: int, left: int) -> None:
+    """A thread that waits for its core holds up the others of its run."""
+    team = Team(image, 3)
+    long = [Program(image, ("spin", [1_000_000_000])).launch(3) for _ in range(alone)]
+    runs = [threading.Thread(target=team.run, args=(launch,)) for launch in long]
+    counts = np.zeros(3, np.int64)
+    launch = Program(image, ("count", [counts])).launch(3)
+    with team._crew.lock:
+        for run in runs:
+            run.start()
+        while len(team._lone) < alone:
+            time.sleep(0.001)
+    assert team.run(launch) is None
+    assert counts.tolist() == [left] * left + [0] * (3 - left)
+    for run in runs:
+        run.join()
+    counts[:] = 0
+    assert team.run(launch) is None
+    assert counts.tolist() == [3, 3, 3]
+    team.close()
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_other_python_threads_go_on_during_a_run(pair: Team, image: LoadedImage, threads: int) -> None:
     launch = Program(image, ("spin", [100_000_000])).launch(threads)

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
 def test_instances_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, threads: int, instances: int, expected: int
 ) -> None:
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(engine, "team_size", lambda: 8)
     made = open_session(offer(Path(get_example("mul_1.onnx"))), ServeOptions(threads=threads), instances)
     assert made.get_session_options().intra_op_num_threads == expected
 
