@@ -218,6 +218,9 @@ def _stack(parts: Sequence[Value]) -> Value:
 
 
 def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
+    """What the rows of a stacked result are. Raises ShapeError if they are no tensors."""
+    if kind.dtype is dt.OBJECT:
+        raise ShapeError("a result that is stacked must be a tensor, not a sequence or an optional")
     return kind.dtype, tuple(0 if n is None else n for n in kind.shape)
 
 
@@ -308,6 +311,7 @@ def repeat(
     same = (before[1], body.seen(before[0], before[1])[1])
     endless = known_truth(goes_on) is True or any(goes_on is value for value in same)
     rows = results[1 + count :]
+    stackable = tuple(_row(k) for k in rows)
     steady = known_truth(cond) is not None and endless
     if steady and trips is None:
         raise UnsupportedOp("a Loop without a trip count or an end")
@@ -320,7 +324,7 @@ def repeat(
         "limited": m is not None,
         "conditional": cond is not None,
         "carried": count,
-        "stacked": tuple(_row(k) for k in rows),
+        "stacked": stackable,
     }
     length = trips if steady else None
     stacked = [Kind(k.dtype, (length, *k.shape)) for k in rows]
@@ -422,6 +426,8 @@ def scan_over(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -
     names = [f.name for f in body.inputs[len(state) :]]
     slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
     closed, kinds, found = _settle(body, (), state, slices, 0)
+    stacked = found[len(state) :]
+    stackable = tuple(_row(k) for k in stacked)
     if _repeatable(closed, kinds, length) and isinstance(length, int) and length > 0:
         carried = list(state)
         rows: list[list[Value]] = []
@@ -433,14 +439,13 @@ def scan_over(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -
             carried = list(results[: len(state)])
             rows.append(list(results[len(state) :]))
         return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
-    stacked = found[len(state) :]
     attrs = {
         "body": closed.graph,
         "names": closed.names,
         "sizes": closed.sizes,
         "carried": len(state),
         "scanned": len(arrays),
-        "stacked": tuple(_row(k) for k in stacked),
+        "stacked": stackable,
     }
     rows_of = [Kind(k.dtype, (length, *k.shape)) for k in stacked]
     return _results("scan", (*state, *arrays, *closed.captures), attrs, [*kinds, *rows_of])

@@ -322,3 +322,21 @@ def test_scans_of_old_opsets_do_not_know_lengths() -> None:
             placeholder("x", dt.F32, (dims.symbol("N"), 3)),
         ]
         control.scan_8(None, *free, body=body, num_scan_inputs=1)
+
+
+@pytest.mark.parametrize(
+    "trips", ["Constant<value = int64 {2}>()", "Constant<value = int64 {0}>()", "Identity(m)"]
+)
+@pytest.mark.parametrize("made", ["SequenceConstruct(x)", "SequenceEmpty()", "Optional(x)"])
+def test_what_is_stacked_must_be_a_tensor(trips: str, made: str) -> None:
+    kind = "optional" if made == "Optional(x)" else "seq"
+    loop = f"""g (float[N] x, int64 m) => (float[?,N] y) {{ n = {trips}
+        y = Loop(n,)
+            <body = b (int64 i, bool c) => (bool d, {kind}(float[N]) s) {{ d = Identity(c) s = {made} }}>
+    }}"""
+    scan = f"""g (float[N] x, float[S] a) => (float[?,N] y) {{
+        y = Scan<num_scan_inputs = 1, body = b (float t) => ({kind}(float[N]) s) {{ s = {made} }}>(a)
+    }}"""
+    for text in (loop, scan):
+        with pytest.raises(ShapeError, match="a result that is stacked must be a tensor"):
+            load(parsed(text))
