@@ -44,11 +44,15 @@ def _reached(size: Dim, results: Dim, window: int, step: int, apart: int, low: D
     """The taps of an axis from the first to the last that meet an element; all, if they end inside."""
     if not (isinstance(size, int) and isinstance(results, int) and isinstance(low, int)):
         return range(window)
-    places = np.arange(results)[:, None] * step + np.arange(window) * apart - low
-    meets = np.flatnonzero(((places >= 0) & (places < size)).any(0))
-    if not len(meets):
+    before = [low - tap * apart for tap in range(window)]
+    meets = [
+        tap
+        for tap, left in enumerate(before)
+        if max(0, -(-left // step)) <= min(results - 1, (size - 1 + left) // step)
+    ]
+    if not meets:
         return range(window)
-    found = range(int(meets[0]), int(meets[-1]) + 1)
+    found = range(meets[0], meets[-1] + 1)
     end = (results - 1) * step + found[-1] * apart - low
     return found if found[0] * apart <= low and end >= size - 1 else range(window)
 

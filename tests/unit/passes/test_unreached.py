@@ -72,3 +72,9 @@ def test_what_is_not_known_or_not_finite_is_left_alone(rng: np.random.Generator)
         convolved(rng, "0,4", pads, 3, 3),
     ):
         assert unreached(graph, GOAL) is graph
+
+
+@pytest.mark.parametrize("pads", [2**40, 2**61])
+def test_what_is_far_outside_is_not_counted_pixel_by_pixel(rng: np.random.Generator, pads: int) -> None:
+    graph = convolved(rng, "1,2", f"pads = [{pads},{pads},{pads},{pads}], strides = [{pads},{pads}]", 3, 3)
+    assert window_of(unreached(graph, GOAL)) == (1, 2)
