@@ -11,8 +11,6 @@ from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.passes.separated import separated
 from tests.unit.passes.graphs import GOAL, check, parse, prims
 
-REDUCTIONS = ("sum", "rmax", "rmin")
-
 
 def pooled(rng: np.random.Generator, node: str, shape: tuple[int, ...], type_: str = "float") -> Graph:
     """The graph after the pass of a pool over images of unknown number and size, and of known ones."""
@@ -29,7 +27,8 @@ def pooled(rng: np.random.Generator, node: str, shape: tuple[int, ...], type_: s
 
 
 def reductions(graph: Graph) -> int:
-    return sum(prim in REDUCTIONS for prim in prims(graph))
+    """How many reduce over windows, not over those alone that are cut off."""
+    return prims(graph).count("window")
 
 
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
@@ -67,9 +66,10 @@ def test_pads_that_count(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
-def test_what_is_not_finite_reaches_the_same_windows(op: str, value: float) -> None:
+@pytest.mark.parametrize("place", [(4, 5), (0, 0), (1, 9), (8, 8)])
+def test_what_is_not_finite_reaches_the_same_windows(op: str, value: float, place: tuple[int, int]) -> None:
     x = np.random.default_rng(0).standard_normal((1, 2, 9, 10)).astype(np.float32)
-    x[0, 0, 4, 5] = value
+    x[0, 0, *place] = value
     graph = parse(
         "g (float[1,2,9,10] x) => (float[1,2,9,10] y)"
         f" {{ y = {op} <kernel_shape = [5,5], pads = [2,2,2,2]> (x) }}"
@@ -83,13 +83,53 @@ def windows(x: Value, fill: float | None = None) -> Value:
     return padded.window((1, 2), (5, 5), (1, 1), (1, 1))
 
 
-def test_lines_are_padded_once_they_are_few() -> None:
+LATE, CUT, WHOLE = [(0, 2, 0), (0, 0, 2)], [(0, 0, 2)], [(0, 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("prim", "fill", "pads"),
+    [
+        ("sum", 0.0, CUT),
+        ("sum", 2.0, WHOLE),
+        ("rmax", -np.inf, CUT),
+        ("rmax", 2.0, LATE),
+        ("rmin", np.inf, CUT),
+        ("rmin", -np.inf, LATE),
+    ],
+)
+def test_lines_are_padded_once_they_are_few(prim: str, fill: float, pads: list[tuple[int, ...]]) -> None:
+    """And not at all where windows that reach beyond the first and last may be cut off there."""
     x = placeholder("x", dt.F32, (3, 12, 14))
-    for prim, fill, is_late in (("sum", 0.0, True), ("sum", 2.0, False), ("rmax", 2.0, True)):
-        graph = Graph((x,), (("y", windows(x, fill).reduce(prim, (3, 4))),))
-        changed = check(separated, graph, np.arange(504, dtype=np.float32).reshape(3, 12, 14), length=25)
-        ends = [v.attrs["low"] for v in changed.order() if v.prim == "pad"]
-        assert ends == ([(0, 2, 0), (0, 0, 2)] if is_late else [(0, 2, 2)])
+    graph = Graph((x,), (("y", windows(x, fill).reduce(prim, (3, 4))),))
+    changed = check(separated, graph, np.arange(504, dtype=np.float32).reshape(3, 12, 14), length=25)
+    assert [v.attrs["low"] for v in changed.order() if v.prim == "pad"] == pads
+
+
+@pytest.mark.parametrize("before", [1, 0])
+def test_samples_that_are_padded_too_are_not_cut_off(before: int) -> None:
+    x = placeholder("x", dt.F32, (3, 12, 14))
+    padded = x.pad((before, 2, 2), (0, 2, 2), const(np.float32(0)))
+    graph = Graph((x,), (("y", padded.window((1, 2), (5, 5), (1, 1), (1, 1)).reduce("sum", (3, 4))),))
+    changed = check(separated, graph, np.arange(504, dtype=np.float32).reshape(3, 12, 14), length=25)
+    ends = [v.attrs["low"] for v in changed.order() if v.prim == "pad"]
+    assert ends == ([(1, 2, 0), (0, 0, 2)] if before else CUT)
+
+
+def test_many_windows_in_the_pads_are_not_cut_off() -> None:
+    x = placeholder("x", dt.F32, (3, 20, 22))
+    padded = x.pad((0, 4, 4), (0, 4, 4), const(np.float32(0)))
+    graph = Graph((x,), (("y", padded.window((1, 2), (9, 9), (1, 1), (1, 1)).reduce("sum", (3, 4))),))
+    changed = check(separated, graph, np.arange(1320, dtype=np.float32).reshape(3, 20, 22), length=81)
+    assert "concat" not in prims(changed)
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_the_result_lies_where_it_is_asked_for(op: str) -> None:
+    node = f"{op} <kernel_shape = [3,3], strides = [2,2], pads = [1,1,1,1]>"
+    (_, y), *_ = pooled(np.random.default_rng(0), node, (2, 3, 12, 14)).outputs
+    while y.kind == "map":
+        y = y.args[0]
+    assert (y.prim, y.args[0].kind) == ("reshape", "reduce")
 
 
 def test_what_gains_nothing_is_left_alone() -> None:
