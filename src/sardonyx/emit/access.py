@@ -254,7 +254,10 @@ class Access(Scopes):
         if offset is not None:
             pointer = f.gep(pointer, offset, memory)
         if statement.reduction != "none":
-            old = convert.from_memory(f, f.load(pointer, memory), dtype)
+            rows = step.known == 1 and self.vector is not None and self.is_entered(self.vector)
+            read = self.load_lanes(pointer, memory, self.mask) if rows else f.load(pointer, memory)
+            old = convert.from_memory(f, read, dtype)
+            value = self.widen(value) if rows else value
             prim = {"add": "add", "mul": "mul", "max": "max", "min": "min"}[statement.reduction]
             value = maps.apply(f, self.target, prim, [old, value], [dtype, dtype], dtype, {}, None, None)
         if step.known == 0 or self.vector is None or not self.is_entered(self.vector):

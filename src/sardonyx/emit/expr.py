@@ -27,6 +27,7 @@ from sardonyx.loops.nest import (
     Reduce,
     Reduced,
     Statement,
+    Store,
     children,
 )
 
@@ -71,15 +72,23 @@ class ExprEmitter(Access):
                     continue
                 if not step.expr.axes & changing:
                     self.value(step.expr)
-                elif isinstance(step.expr, Load) and step.expr.picks and not self.stacked:
+                elif isinstance(step.expr, Load):
                     self._pick_early(step.expr.picks, changing)
+            if isinstance(statement, Store) and not self._may_skip(changing):
+                self._pick_early(statement.picks, changing)
 
     def _pick_early(self, picks: Sequence[Pick], changing: set[Axis]) -> None:
-        """Check now where an element is read that data picks, if only the place around it changes."""
-        if all(not pick.index.axes & changing for pick in picks):
+        """Check now where an element lies that data picks, if only the place around it changes."""
+        if picks and not self.stacked and all(self._is_known(pick.index, changing) for pick in picks):
             offset = self.picked(picks)
             assert offset is not None
             self.values[-1][id(picks)] = offset
+
+    def _is_known(self, expr: Expr, changing: set[Axis]) -> bool:
+        """Whether it stays the same, and rests on no reduction that is still to come."""
+        if isinstance(expr, Reduced):
+            return expr.name in self.sums
+        return not expr.axes & changing and all(self._is_known(part, changing) for part in children(expr))
 
     def _may_skip(self, axes: Iterable[Axis]) -> bool:
         """Whether loops over some axes, as far as they belong to statements, may have no points."""

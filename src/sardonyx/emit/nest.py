@@ -393,7 +393,9 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.cross is not None:
             self.vector_loop(axis, low, high, self.short_rows, again=True)
         else:
-            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self._several(), again=True)
+            once = any(isinstance(s, Store) and s.reduction != "none" for s in body)
+            several = self._several()
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), several, again=not once)
 
     def _several(self) -> Several:
         """How many vectors run side by side; shares begin at multiples, so that the order of sums is one."""

@@ -9,11 +9,13 @@ from sardonyx.base.target import Target
 from sardonyx.loops.cost import extent_of, is_long, is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store
 from sardonyx.loops.plain import with_plain_maxima
-from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
+from sardonyx.loops.rewrite import merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
 
 _FEW = 12
 """Elements of a row of which whole formulas are written out."""
+_FEW_UPDATES = 4
+"""Elements of a row below which one after the other is faster: what was just written is read at once."""
 
 
 def schedule(kernel: Kernel, target: Target) -> Kernel:
@@ -24,13 +26,28 @@ def schedule(kernel: Kernel, target: Target) -> Kernel:
     if kernel.form != "loops":
         return replace(kernel, vector=kernel.outer[-1])
     if kernel.serial:
-        return drop_unit_axes(kernel)
+        kernel = merge_axes(kernel)
+        return replace(kernel, vector=kernel.outer[-1]) if _updates_rows(kernel) else kernel
     kernel = with_reciprocals(with_plain_maxima(merge_axes(kernel)))
     choices = [(None, None), *_choices(kernel)]
     costs = [nest_cost(kernel, vector, cross, target.lanes) for vector, cross in choices]
     vector, cross = choices[costs.index(min(costs))]
     kernel = _arranged(kernel, vector, cross)
     return kernel if cross is not None else stage(kernel, target.lanes)
+
+
+def _updates_rows(kernel: Kernel) -> bool:
+    """Whether many elements at points of the last axis lie side by side, however data picks their row."""
+    *_, last = (None, *kernel.outer)
+    if last is None or (isinstance(last.extent, int) and last.extent < _FEW_UPDATES):
+        return False
+    return all(
+        isinstance(s, Store)
+        and not s.axes
+        and s.at.factor(last) == 1
+        and not any(last in pick.index.axes for pick in s.picks)
+        for s in kernel.body
+    )
 
 
 def _choices(kernel: Kernel) -> Iterator[tuple[Axis, Axis | None]]:

@@ -10,11 +10,13 @@ import pytest
 from sardonyx import targets
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.emit.access import FAIL_INDEX, to_round
 from sardonyx.emit.nest import emit
 from sardonyx.emit.words import NARROW_STEPS
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Pick, Store, along
+from sardonyx.loops.schedule import schedule
 from tests.unit.emit.alone import Stopped, check, run
 
 N = 37
@@ -143,3 +145,53 @@ def test_updates_at_positions_from_data(reduction: str) -> None:
         updates |= {"max": max(old, new), "min": min(old, new)}
         expected[n % 5] = updates[reduction]
     assert got.tolist() == expected.tolist()
+
+
+def updating_rows(
+    dtype: DType, width: Dim, reduction: str, vector: bool
+) -> tuple[Kernel, *tuple[Buffer, ...]]:
+    """Rows of updates to rows whose numbers are read from data, in order."""
+    x, y = buffers(dtype)
+    i, row, column = Buffer("i", dt.I64, "in"), Axis("k", 9), Axis("c", width)
+    at = Affine(0, ((row, width), (column, 1)))
+    pick = Pick(Load(i, along(row), dt.I64), width, 4)
+    store = Store(y, along(column), (), Load(x, at, dtype), (pick,), reduction)
+    kernel = schedule(Kernel("k", (row, column), (store,), (), serial=True), targets.detect())
+    assert (kernel.vector is not None) == vector
+    return kernel, x, i, y
+
+
+@pytest.mark.parametrize("dtype", [dt.F32, dt.F64, dt.F16, dt.I64, dt.U8], ids=str)
+@pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])
+@pytest.mark.parametrize("width", [3, 4, 16, 17, 32, 39, 100])
+def test_rows_are_updated_once_for_each_time_they_are_named(dtype: DType, reduction: str, width: int) -> None:
+    kernel, x, i, y = updating_rows(dtype, width, reduction, vector=width > 3)
+    updates = (numbers(9 * width) % 3 + 1).astype(dtype.numpy)
+    check(kernel, {x: updates, i: np.array([0, 3, 3, -1, 1, 1, 0, -4, 3]), y: numbers(4 * width, dtype)})
+
+
+def test_rows_of_any_width_are_updated_as_vectors() -> None:
+    kernel, x, i, y = updating_rows(dt.F32, dims.symbol("w"), "add", vector=True)
+    for width in (1, 5, 16, 40):
+        memory = {x: numbers(9 * width), i: np.arange(9) % 3, y: numbers(4 * width)}
+        check(kernel, memory, {"w": width})
+
+
+@pytest.mark.parametrize("bad", [4, -5])
+def test_a_row_outside_ends_the_call(bad: int) -> None:
+    kernel, x, i, y = updating_rows(dt.F32, 20, "add", vector=True)
+    places = np.zeros(9, np.int64)
+    places[8] = bad
+    with pytest.raises(Stopped) as stopped:
+        run(kernel, {x: numbers(180), i: places, y: numbers(80)})
+    assert stopped.value.args == (FAIL_INDEX, bad, 4)
+
+
+def test_updates_whose_row_each_element_names_come_one_after_the_other() -> None:
+    x, y = buffers()
+    i, row, column = Buffer("i", dt.I64, "in"), Axis("k", 9), Axis("c", 20)
+    at = Affine(0, ((row, 20), (column, 1)))
+    store = Store(y, along(column), (), Load(x, at, dt.F32), (Pick(Load(i, at, dt.I64), 20, 4),), "add")
+    kernel = schedule(Kernel("k", (row, column), (store,), (), serial=True), targets.detect())
+    assert kernel.vector is None
+    check(kernel, {x: numbers(180), i: np.arange(180) % 8 - 4, y: numbers(80)})
