@@ -136,12 +136,25 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_runtest_teardown(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    """Nor does it look at what the tests of a file have made and left: every search would take longer."""
+    """Nor does it look at what the tests of a file have made and left: every search would take longer.
+
+    What a file sets for its tests must not last: all later ones would be compiled as it asks.
+    """
     result = yield
     if nextitem is None or nextitem.path != item.path:
+        assert _asked() == ASKED, f"{item.path.name} leaves other settings behind"
         gc.collect()
         gc.freeze()
     return result
+
+
+def _asked() -> dict[str, str]:
+    own = "SARDONYX_CACHE"
+    return {name: value for name, value in os.environ.items() if name.startswith("SARDONYX_") and name != own}
+
+
+ASKED = _asked()
+"""The settings of all tests but their cache, which `own_cache` makes."""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
