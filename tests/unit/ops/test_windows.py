@@ -10,6 +10,7 @@ import pytest
 
 import sardonyx
 from sardonyx.frontend import load
+from sardonyx.ir.algorithms import region
 from sardonyx.ops.window import Sliding, Window
 from tests.tolerance import assert_close
 from tests.unit.frontend.models import outputs, parsed, shapes
@@ -332,3 +333,78 @@ def test_a_place_that_is_no_number_is_outside(mode: str) -> None:
     (y,) = native(body, x=X, p=grid)
     np.testing.assert_array_equal(y[0, 0, 0, :4], 0)
     np.testing.assert_array_equal(y[0, 0, 0, 4:], X[0, 0, 2, 2])
+
+
+BLOCKS: tuple[dict[str, tuple[int, ...]], ...] = (
+    {
+        "kernel": (3, 3),
+        "positions": (6, 9),
+        "strides": (1, 1),
+        "dilations": (1, 1),
+        "low": (1, 1),
+        "out": (6, 9),
+    },
+    {
+        "kernel": (2, 3),
+        "positions": (5, 4),
+        "strides": (2, 3),
+        "dilations": (1, 1),
+        "low": (0, 0),
+        "out": (10, 12),
+    },
+    {
+        "kernel": (7, 3),
+        "positions": (4, 5),
+        "strides": (4, 2),
+        "dilations": (1, 1),
+        "low": (2, 1),
+        "out": (15, 9),
+    },
+    {
+        "kernel": (3, 2),
+        "positions": (3, 4),
+        "strides": (2, 3),
+        "dilations": (2, 1),
+        "low": (1, 0),
+        "out": (8, 12),
+    },
+    {"kernel": (2,), "positions": (17,), "strides": (3,), "dilations": (1,), "low": (0,), "out": (50,)},
+    {
+        "kernel": (2, 1, 2),
+        "positions": (2, 3, 20),
+        "strides": (2, 1, 1),
+        "dilations": (1, 1, 2),
+        "low": (0, 0, 1),
+        "out": (4, 3, 20),
+    },
+    {
+        "kernel": (9, 9),
+        "positions": (4, 4),
+        "strides": (1, 1),
+        "dilations": (1, 1),
+        "low": (0, 0),
+        "out": (12, 12),
+    },
+)
+
+
+@pytest.mark.parametrize("at", BLOCKS, ids=lambda at: "x".join(map(str, at["kernel"])))
+@pytest.mark.parametrize("type_", ["float", "float16", "double", "int32"])
+def test_columns_are_added_up(at: dict[str, tuple[int, ...]], type_: str) -> None:
+    taps, columns = math.prod(at["kernel"]), math.prod(at["positions"])
+    numpy_type = {"float": np.float32, "float16": np.float16, "double": np.float64, "int32": np.int32}[type_]
+    x: Any = np.random.default_rng(taps).integers(-9, 9, (2, 3 * taps, columns)).astype(numpy_type)
+    spans = [(k - 1) * d + 1 for k, d in zip(at["kernel"], at["dilations"], strict=True)]
+    ends = zip(at["positions"], at["strides"], spans, at["low"], at["out"], strict=True)
+    high = [max((p - 1) * s + span - low - out, 0) for p, s, span, low, out in ends]
+    moves = (
+        f"pads = {[*at['low'], *high]}, strides = {list(at['strides'])}, dilations = {list(at['dilations'])}"
+    )
+    known = (
+        f"i = Constant<value_ints = {list(at['out'])}>() b = Constant<value_ints = {list(at['kernel'])}>()"
+    )
+    expected = region.col2im(x.astype(np.float64), **at).astype(numpy_type)
+    for sizes in (f"2,{3 * taps},{columns}", f"N,C,{columns}"):
+        body = f"g ({type_}[{sizes}] x) => ({type_}[?] y) {{ {known} y = Col2Im<{moves}>(x, i, b) }}"
+        (y,) = native(body, x=x)
+        np.testing.assert_array_equal(y, expected)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import prod
+
 import numpy as np
 
 from sardonyx.base import dim as dims
@@ -9,13 +12,16 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
-from sardonyx.ir.value import Value, const, iota, make
+from sardonyx.ir.value import Value, concat, const, iota, make, scalar
 from sardonyx.ops.demands import along, equal, one_or_along, ranked, shaped, single
 from sardonyx.ops.onnx.sampling import linear_sample
 from sardonyx.ops.operands import needs_size, sizes
 from sardonyx.ops.precision import centred, kept
 from sardonyx.ops.table import op
 from sardonyx.ops.window import SLIDING, STEPS, Ints, Sliding, Steps, Window
+
+_MOST_TERMS = 64
+"""Taps of a block that are written out as terms of a sum, and sums beside each other."""
 
 
 def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
@@ -232,7 +238,7 @@ def col2im(
     *,
     moves: Steps = STEPS,
 ) -> Value:
-    """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
+    """Add the columns of blocks up to an image."""
     ranked(x, "the input", 3)
     block = sizes(block_shape, "the block shape")
     image = sizes(image_shape, "the image shape")
@@ -241,12 +247,54 @@ def col2im(
     equal(channels * dims.product(block), x.shape[1], "the channels are not a multiple of the block's size")
     equal(dims.product(window.out), x.shape[2], "the positions of the block and the columns differ")
     shape = (x.shape[0], channels, *image)
+    kernel = tuple(k for k in block if isinstance(k, int))
+    terms = prod(-(-k // stride) for k, stride in zip(kernel, window.strides, strict=False))
+    if len(kernel) == len(block) and max(terms, prod(window.strides)) <= _MOST_TERMS:
+        return _added_up(x.reshape((*shape[:2], *kernel, *window.out)), kernel, window, image)
     attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
-    kernel = [k for k in block if isinstance(k, int)]
-    if len(kernel) < len(block) or not isinstance(channels, int):
-        return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
-    taps = int(np.prod(kernel))
-    columns = x.reshape((x.shape[0], x.shape[1], *window.out))
-    one_hot = const(np.eye(taps, dtype=x.dtype.numpy)).reshape((1, taps, *kernel))
-    weights = one_hot.broadcast((channels, taps, *kernel)).reshape((x.shape[1], 1, *kernel))
-    return make("conv_transpose", (columns, weights), {**attrs, "group": channels}, x.dtype, shape)
+    return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
+
+
+def _added_up(x: Value, kernel: tuple[int, ...], window: Window, image: tuple[Dim, ...]) -> Value:
+    """The image [n, c, ...] of columns [n, c, taps..., positions...].
+
+    A tap of position q adds to pixel q * stride + tap * dilation: pixels of one remainder by the stride are a
+    sum of whole columns, moved.
+    """
+    rank, (n, c) = len(kernel), x.shape[:2]
+    moves = [[divmod(t * d, s) for t in range(k)] for k, d, s in _axes(kernel, window)]
+    reach = [max(far for far, _ in axis) for axis in moves]
+    size = [positions + far for positions, far in zip(window.out, reach, strict=True)]
+    wide = x.cast(dt.F32) if x.dtype in (dt.F16, dt.BF16) else x
+    still = (0,) * (2 + rank)
+    padded = wide.pad((*still, *reach), (*still, *reach))
+
+    def part(remainders: tuple[int, ...]) -> Value:
+        total: Value | None = None
+        each = zip(moves, remainders, strict=True)
+        for taps in product(*([t for t, (_, r) in enumerate(axis) if r == of] for axis, of in each)):
+            start = [far - axis[t][0] for far, axis, t in zip(reach, moves, taps, strict=True)]
+            tap = padded.slice((0, 0, *taps, *start), (n, c, *(1,) * rank, *size))
+            total = tap if total is None else total + tap
+        zeros = scalar(0, wide.dtype).broadcast((n, c, *(1,) * rank, *size))
+        return zeros if total is None else total
+
+    if kernel == window.strides and window.dilations == (1,) * rank:
+        side_by_side = wide
+    else:
+        parts = [part(remainders) for remainders in product(*map(range, window.strides))]
+        for axis, stride in reversed(list(enumerate(window.strides))):
+            parts = [concat(parts[at : at + stride], 2 + axis) for at in range(0, len(parts), stride)]
+        (side_by_side,) = parts
+    order = (
+        axis for pair in zip(range(2 + rank, 2 + 2 * rank), range(2, 2 + rank), strict=True) for axis in pair
+    )
+    whole = [m * s for m, s in zip(size, window.strides, strict=True)]
+    y = side_by_side.transpose(0, 1, *order).reshape((n, c, *whole))
+    missing = [dims.maximum(low + m - w, 0) for low, m, w in zip(window.low, image, whole, strict=True)]
+    y = y.pad((0,) * y.rank, (0, 0, *missing)).slice((0, 0, *window.low), (n, c, *image))
+    return y.cast(x.dtype)
+
+
+def _axes(kernel: tuple[int, ...], window: Window) -> list[tuple[int, int, int]]:
+    return list(zip(kernel, window.dilations, window.strides, strict=True))
