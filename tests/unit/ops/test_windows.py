@@ -408,3 +408,20 @@ def test_columns_are_added_up(at: dict[str, tuple[int, ...]], type_: str) -> Non
         body = f"g ({type_}[{sizes}] x) => ({type_}[?] y) {{ {known} y = Col2Im<{moves}>(x, i, b) }}"
         (y,) = native(body, x=x)
         np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize(
+    ("block", "stride", "added_up"),
+    [(20, 20, True), (16, 1, True), (20, 2, True), (20, 1, False), (20, 17, False)],
+)
+def test_columns_of_large_blocks_are_added_up_where_few_meet(block: int, stride: int, added_up: bool) -> None:
+    size = block + 2 * stride
+    known = f"i = Constant<value_ints = [{size}, {size}]>() b = Constant<value_ints = [{block}, {block}]>()"
+    call = f"Col2Im<strides = [{stride}, {stride}]>(x, i, b)"
+    body = f"g (float[1,{block * block},9] x) => (float[?] y) {{ {known} y = {call} }}"
+    assert ("col2im" not in load(parsed(body)).graph.primitives) == added_up
+    x: Any = np.random.default_rng(block).integers(-9, 9, (1, block * block, 9)).astype(np.float32)
+    ones, pair = (1, 1), (block, block)
+    moves = {"strides": (stride, stride), "dilations": ones, "low": (0, 0), "out": (size, size)}
+    expected = region.col2im(x, kernel=pair, positions=(3, 3), **moves)
+    np.testing.assert_array_equal(native(body, x=x)[0], expected)

@@ -20,7 +20,7 @@ from sardonyx.ops.precision import centred, kept
 from sardonyx.ops.table import op
 from sardonyx.ops.window import SLIDING, STEPS, Ints, Sliding, Steps, Window
 
-_MOST_TERMS = 64
+_MOST_TERMS = 256
 """Taps of a block that are written out as terms of a sum, and sums beside each other."""
 
 
@@ -249,7 +249,8 @@ def col2im(
     shape = (x.shape[0], channels, *image)
     kernel = tuple(k for k in block if isinstance(k, int))
     terms = prod(-(-k // stride) for k, stride in zip(kernel, window.strides, strict=False))
-    if len(kernel) == len(block) and max(terms, prod(window.strides)) <= _MOST_TERMS:
+    sums = 1 if _lie_apart(kernel, window) else prod(window.strides)
+    if len(kernel) == len(block) and max(terms, sums) <= _MOST_TERMS:
         return _added_up(x.reshape((*shape[:2], *kernel, *window.out)), kernel, window, image)
     attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
     return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
@@ -279,7 +280,7 @@ def _added_up(x: Value, kernel: tuple[int, ...], window: Window, image: tuple[Di
         zeros = scalar(0, wide.dtype).broadcast((n, c, *(1,) * rank, *size))
         return zeros if total is None else total
 
-    if kernel == window.strides and window.dilations == (1,) * rank:
+    if _lie_apart(kernel, window):
         side_by_side = wide
     else:
         parts = [part(remainders) for remainders in product(*map(range, window.strides))]
@@ -294,6 +295,11 @@ def _added_up(x: Value, kernel: tuple[int, ...], window: Window, image: tuple[Di
     missing = [dims.maximum(low + m - w, 0) for low, m, w in zip(window.low, image, whole, strict=True)]
     y = y.pad((0,) * y.rank, (0, 0, *missing)).slice((0, 0, *window.low), (n, c, *image))
     return y.cast(x.dtype)
+
+
+def _lie_apart(kernel: tuple[int, ...], window: Window) -> bool:
+    """Whether blocks touch each other and do not overlap."""
+    return kernel == window.strides and all(gap == 1 for gap in window.dilations)
 
 
 def _axes(kernel: tuple[int, ...], window: Window) -> list[tuple[int, int, int]]:
