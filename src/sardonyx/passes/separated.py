@@ -46,7 +46,7 @@ def _rewrite(target: Target, value: Value, args: tuple[Value, ...]) -> Value:
         return value
     (x,), at, rank = window.args, window.attrs, window.args[0].rank
     kernel, strides, dilations = at["kernel"], at["strides"], at["dilations"]
-    if at["axes"][-1] != rank - 1 or not _pays(window, value, target):
+    if at["axes"][-1] != rank - 1 or _lies_across(x) or not _pays(window, value, target):
         return value
     y = _by_parts(window, value)
     if y is None:
@@ -75,6 +75,11 @@ def _windows(value: Value) -> Value | None:
     return window if value.attrs["axes"] == offsets and views.shape[rank:] == kernel else None
 
 
+def _lies_across(x: Value) -> bool:
+    """Whether pixels of a line lie apart, and those of other lines or channels beside each other."""
+    return x.prim == "transpose" and bool(x.attrs["perm"][-1] != x.rank - 1)
+
+
 def _pays(window: Value, value: Value, target: Target) -> bool:
     """Whether two reductions take fewer instructions, for a vector of results, than one."""
     x, (*others, last), stride = window.args[0], window.attrs["kernel"], window.attrs["strides"][-1]
@@ -95,6 +100,8 @@ def _parts(window: Value, rows: Dim) -> list[tuple[int, int, int]] | None:
     """
     (x,), at = window.args, window.attrs
     if x.prim != "pad" or len(at["axes"]) != 2 or at["dilations"][0] != 1 or not isinstance(rows, int):
+        return None
+    if _lies_across(x.args[0]):
         return None
     if any(n != 0 for ends in ("low", "high") for a, n in enumerate(x.attrs[ends]) if a not in at["axes"]):
         return None

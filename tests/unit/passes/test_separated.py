@@ -146,3 +146,17 @@ def test_what_gains_nothing_is_left_alone() -> None:
         source = blocks if value.rank == 6 else x
         graph = Graph((source,), (("y", value),))
         assert separated(graph, GOAL) is graph
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_lines_whose_pixels_lie_apart_are_left_alone_unless_they_are_padded(pads: list[int]) -> None:
+    """A pad stores them side by side, and whole."""
+    graph = parse(
+        f"""g (float[2,12,14,5] x) => (float[?] y) {{
+            t = Transpose<perm = [0, 3, 1, 2]>(x)
+            y = MaxPool<kernel_shape = [3, 3], strides = [2, 2], pads = {pads}>(t)
+        }}"""
+    )
+    changed = check(separated, graph, np.arange(1680, dtype=np.float32).reshape(2, 12, 14, 5), length=9)
+    assert reductions(changed) == 1 + any(pads)
+    assert "concat" not in prims(changed)
