@@ -11,8 +11,11 @@ from typing import Any
 import onnx
 from onnx import shape_inference, version_converter
 
-_ML, _HIDDEN = "ai.onnx.ml", "ai.onnx.ml.of_unknown_inputs"
-_TRUSTING = ("DictVectorizer", "LabelEncoder", "TreeEnsemble")
+_STANDARD, _HIDDEN = "ai.onnx", ".of_unknown_inputs"
+_TRUSTING = {
+    **dict.fromkeys(("DictVectorizer", "LabelEncoder", "TreeEnsemble"), "ai.onnx.ml"),
+    **dict.fromkeys(("EyeLike", "RegexFullMatch"), ""),
+}
 
 
 def inferred(model: onnx.ModelProto, **options: Any) -> onnx.ModelProto:
@@ -23,9 +26,9 @@ def inferred(model: onnx.ModelProto, **options: Any) -> onnx.ModelProto:
     while True:
         found = shape_inference.infer_shapes(found, **options)
         known = _typed(found)
-        ready = [node for node in _nodes(found) if node.domain == _HIDDEN and known.issuperset(node.input)]
+        ready = [node for node in _nodes(found) if _is_hidden(node) and known.issuperset(node.input)]
         for node in ready:
-            node.domain = _ML
+            node.domain = node.domain.removesuffix(_HIDDEN)
         if not ready:
             return _shown(found)
 
@@ -38,23 +41,30 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 
 def _trusting(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    return (node for node in _nodes(model) if node.domain == _ML and node.op_type in _TRUSTING)
+    return (
+        node for node in _nodes(model) if _TRUSTING.get(node.op_type) == node.domain.removesuffix(_STANDARD)
+    )
 
 
 def _hidden(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which such nodes are of a domain that ONNX does not know."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    copy.opset_import.add(domain=_HIDDEN, version=1)
-    for node in _trusting(copy):
-        node.domain = _HIDDEN
+    for domain in sorted(set(_TRUSTING.values())):
+        copy.opset_import.add(domain=domain + _HIDDEN, version=1)
+    for node in [*_trusting(copy)]:
+        node.domain = _TRUSTING[node.op_type] + _HIDDEN
     return copy
+
+
+def _is_hidden(node: onnx.NodeProto) -> bool:
+    return str(node.domain).endswith(_HIDDEN)
 
 
 def _shown(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in _nodes(model):
-        node.domain = _ML if node.domain == _HIDDEN else node.domain
-    kept = [row for row in model.opset_import if row.domain != _HIDDEN]
+        node.domain = node.domain.removesuffix(_HIDDEN)
+    kept = [row for row in model.opset_import if not row.domain.endswith(_HIDDEN)]
     del model.opset_import[:]
     model.opset_import.extend(kept)
     return model

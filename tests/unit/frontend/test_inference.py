@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import onnx
 import onnx.parser
 import pytest
@@ -31,6 +34,8 @@ def types(text: str, ml: int = 3) -> dict[str, int]:
         ('ai.onnx.ml.LabelEncoder <classes_strings = ["a"]>', 1),
         ("ai.onnx.ml.TreeEnsemble <nodes_splits = float[1] {1.0}>", 5),
         ('ai.onnx.ml.DictVectorizer <string_vocabulary = ["a"]>', 3),
+        ('RegexFullMatch <pattern = "a">', 3),
+        ("EyeLike", 3),
     ],
 )
 def test_operators_whose_input_has_no_type(strange: str, node: str, ml: int) -> None:
@@ -38,6 +43,37 @@ def test_operators_whose_input_has_no_type(strange: str, node: str, ml: int) -> 
     found = types(f"(float[N] x) => (int64[N] y) {{ {body} }}", ml)
     assert found["a"] == onnx.TensorProto.FLOAT
     assert "t" not in found
+
+
+EVERY = """
+import onnx
+from onnx import AttributeProto, helper
+from sardonyx.frontend.inference import inferred
+
+some = {"INT": 1, "FLOAT": 1.0, "STRING": "a", "INTS": [1], "FLOATS": [1.0], "STRINGS": ["a"]}
+some["TENSOR"] = helper.make_tensor("t", 1, [1], [1.0])
+some["GRAPH"] = helper.make_graph([], "body", [], [])
+for row in onnx.defs.get_all_schemas():
+    print(row.domain, row.name, flush=True)
+    inputs = ["u"] * max(row.min_input, min(len(row.inputs), 3))
+    facts = {a.name: some[a.type.name] for a in row.attributes.values() if a.required and a.type.name in some}
+    nodes = [helper.make_node("Op", ["x"], ["u"], domain="other")]
+    nodes += [helper.make_node(row.name, inputs, ["y"], domain=row.domain, **facts)]
+    outer = [helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    opsets = {"": 21, "other": 1} | {row.domain: row.since_version}
+    opsets = [helper.make_opsetid(*pair) for pair in opsets.items()]
+    graph = helper.make_graph(nodes, "g", outer[:1], outer[1:])
+    try:
+        inferred(helper.make_model(graph, opset_imports=opsets))
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        pass
+"""
+
+
+def test_no_operator_without_types_ends_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", EVERY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout.splitlines()[-1:], done.stderr[-500:])
+    assert done.stdout.count("\n") > 200
 
 
 def test_operators_one_after_the_other() -> None:

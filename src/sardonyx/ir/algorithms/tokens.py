@@ -74,15 +74,27 @@ def _is_plain(expression: re.Pattern[str]) -> bool:
     return not _may_stop_early(expression.pattern) and not expression.match("")
 
 
+def _choices(pattern: str) -> list[re.Pattern[str]]:
+    """The alternatives that an expression is of, if the longest match is that of one of them; else none."""
+    try:
+        found = [re.compile(choice) for choice in pattern.split("|")]
+    except re.error:
+        return []
+    return found if all(map(_is_plain, found)) else []
+
+
 def _may_stop_early(pattern: str) -> bool:
     """Whether a match may be shorter than the longest: Python takes the first alternative that fits."""
     return "|" in pattern or "?" in pattern
 
 
 def _longest_spans(text: str, expression: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    at = 0
+    at, choices = 0, _choices(expression.pattern)
     while at <= len(text) and (first := expression.search(text, at)):
         low, high = first.span()
+        if choices:
+            yield low, (at := max(found.end() for choice in choices if (found := choice.match(text, low))))
+            continue
         longer = (end for end in range(len(text), high, -1) if expression.fullmatch(text, low, end))
         high = next(longer, high) if _may_stop_early(expression.pattern) else high
         yield low, high

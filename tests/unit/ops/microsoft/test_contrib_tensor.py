@@ -66,6 +66,9 @@ PATTERNS: tuple[dict[str, Any], ...] = (
     {"tokenexp": "."},
     {"tokenexp": "[a-z]+"},
     {"tokenexp": "a|ab|abab", "mincharnum": 2},
+    {"tokenexp": r"\s\s+|[\s\S]"},
+    {"tokenexp": "b|a+|[|b]+|ab"},
+    {"tokenexp": "(a|ab)a"},
     {"tokenexp": "x*"},
     {"tokenexp": "no such"},
 )

@@ -150,7 +150,7 @@ def labelled(
     Of two classes or a single one, `value` is that of a second, `total` is of both, and the label is the
     second above `border`; without one, it is the likeliest.
     """
-    best = _second(graph, value, border) if len(classes) == 2 and border is not None else ""
+    best = passed(graph, value, np.float32(border)) if len(classes) == 2 and border is not None else ""
     if len(classes) <= 2:
         other = graph.node("Sub", [graph.unnamed(np.float32(total)), value])
         value = graph.node("Concat", [other, value], axis=1)
@@ -170,9 +170,9 @@ def labelled(
     return {"label": (element, ["batch"]), "probabilities": (TensorProto.FLOAT, shape)}
 
 
-def _second(graph: GraphWriter, value: str, border: float) -> str:
-    """[batch]: 1 where the value [batch, 1] is above the border, else 0."""
-    above = graph.node("Greater", [value, graph.unnamed(np.float32(border))])
+def passed(graph: GraphWriter, value: str, border: np.floating[Any], mode: str = "Greater") -> str:
+    """[batch]: 1 where the value [batch, 1] is above a border of its type, else 0; or reaches it."""
+    above = graph.node(mode, [value, graph.unnamed(border)])
     number = graph.node("Cast", [above], to=TensorProto.INT64)
     return graph.node("Squeeze", [number, graph.unnamed(np.array([1]))])
 

@@ -33,6 +33,8 @@ from sardonyx.convert.frameworks.tabular import (
     sklearn_pandas,
     sklearn_selectors,
     sklearn_splines,
+    sklearn_texts,
+    sklearn_tokens,
     sklearn_trees,
     sklearn_voting,
     xgboost,
@@ -57,6 +59,7 @@ PARTS = (
     sklearn_neighbors,
     sklearn_selectors,
     sklearn_splines,
+    sklearn_texts,
     sklearn_trees,
     sklearn_voting,
 )
@@ -149,7 +152,7 @@ def _classes(model: Any) -> Any:
 
 def _told(model: Any, asked: tuple[str, ...], table: Table, feeds: Feeds) -> list[Array]:
     rows = table.rows(feeds)
-    if columns.is_text_reader(columns.first_step(model)):
+    if columns.readers_of(model):
         rows = rows[:, 0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -175,12 +178,12 @@ def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> 
 
     last = columns.last_step(model)
     options: dict[int, dict[str, Any]] = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
+    opset = {**OPSET, "": request.opset or OPSET[""]}
     for part in sklearn_pandas.parts_of(model):
-        if _is_of_words(part):
-            options[id(part)] = {"tokenexp": _WORDS}
+        if columns.is_text_reader(part):
+            sklearn_tokens.refuse(part, opset[""])
         elif hasattr(part, "get_support"):
             options[id(part)] = {}  # some are classifiers to skl2onnx, by what they select for
-    opset = {**OPSET, "": request.opset or OPSET[""]}
     with (
         warnings.catch_warnings(),
         _whole_numbers(),
@@ -222,17 +225,6 @@ _SOLVING = (
     ),
     *("SparseCoder", "LocallyLinearEmbedding"),
 )
-_WORDS = r"\w\w+"
-"""scikit-learn's words, of two letters of any language or more; skl2onnx's are of one and of ASCII."""
-
-
-def _is_of_words(part: Any) -> bool:
-    return (
-        columns.is_text_reader(part)
-        and part.analyzer == "word"
-        and part.token_pattern == r"(?u)\b\w\w+\b"
-        and hasattr(part, "vocabulary_")
-    )
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:
@@ -262,9 +254,6 @@ def _refusal(model: Any, error: Exception) -> str:
     kind = type(error).__name__
     said = str(error).strip().splitlines()[0] if str(error).strip() else kind
     for part in sklearn_pandas.parts_of(model):
-        if columns.is_text_reader(part) and (instead := _instead(part)):
-            return f"{type(part).__name__} has no ONNX form {instead}"
-    for part in sklearn_pandas.parts_of(model):
         if type(part).__name__ in _SOLVING:
             return (
                 f"{type(part).__name__} has no ONNX form, since it solves anew for each row it transforms; "
@@ -280,15 +269,6 @@ def _refusal(model: Any, error: Exception) -> str:
         f"skl2onnx cannot convert this {type(model).__name__} ({kind}: {said}); replace the part that it "
         "names, or move it in front of the model"
     )
-
-
-def _instead(reader: Any) -> str:
-    """What keeps a reader of texts from being written, and what to take in its place."""
-    if type(reader).__name__ == "HashingVectorizer":
-        return "since ONNX cannot hash words; fit a TfidfVectorizer or CountVectorizer, which keep theirs"
-    if reader.analyzer not in ("word", "char"):
-        return f"with analyzer={reader.analyzer!r}; 'word' and 'char' have one"
-    return ""
 
 
 def _type(feed: Array) -> Any:

@@ -18,6 +18,7 @@ from sardonyx.convert.frameworks.tabular.sklearn_categories import joined, shape
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
 
 Write = Callable[[GraphWriter, Any, bool, bool], Any]
+VERSIONS = {"ai.onnx.ml": OPSET_ML, "com.microsoft": 1}
 ESTIMATORS = {
     "lightgbm": ("LGBMClassifier", "LGBMRegressor", "LGBMRanker"),
     "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"),
@@ -79,11 +80,15 @@ def whole(graph: GraphWriter, operator: Any, kind: int) -> tuple[str, dict[str, 
 
 def enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:
     """Give the container the nodes and constants; `names` are those that the outside knows."""
-    from onnx import helper
+    from onnx import TensorProto, helper
 
     for tensor in graph.constants:
         names[tensor.name] = str(scope.get_unique_variable_name(tensor.name))
-        container.add_initializer(names[tensor.name], None, None, tensor)
+        if tensor.string_data:
+            facts = TensorProto.STRING, list(tensor.dims), list(tensor.string_data)
+            container.add_initializer(names[tensor.name], *facts)
+        else:
+            container.add_initializer(names[tensor.name], None, None, tensor)
     for node in graph.nodes:
         for output in node.output:
             names.setdefault(output, str(scope.get_unique_variable_name(output)))
@@ -92,7 +97,7 @@ def enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any)
             [names[name] for name in node.input],
             [names[name] for name in node.output],
             op_domain=node.domain,
-            op_version=OPSET_ML if node.domain else container.target_opset_any_domain(""),
+            op_version=VERSIONS.get(node.domain) or container.target_opset_any_domain(""),
             name=scope.get_unique_operator_name(node.op_type),
             **{row.name: helper.get_attribute_value(row) for row in node.attribute},
         )

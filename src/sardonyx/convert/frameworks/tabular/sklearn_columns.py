@@ -5,6 +5,7 @@ Reads attributes of fitted estimators only; converts nothing.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ POINTS = (
     ),
     *("statistics_", "center_", "data_min_", "data_max_", "median_"),
 )
+KNOWN = 60
 STRANGER = "a category never seen"
 OF_LABELS = {
     "LabelEncoder": "OrdinalEncoder",
@@ -43,10 +45,8 @@ SPREADS = ("scale_", "var_", "data_range_")
 def table_of(model: Any) -> Table:
     """The columns that the model reads; ConvertError if it was not fitted."""
     names = getattr(model, "feature_names_in_", None)
-    if is_text_reader(first_step(model)):
-        return Table(
-            [Column("text", True, ("a word of a sentence", "another word", "word", ""))], separate=True
-        )
+    if readers := readers_of(model):
+        return Table([Column("text", True, [text for reader in readers for text in texts_for(reader)])], True)
     count = _width(model)
     facts: list[_Facts] = [_Facts() for _ in range(count)]
     columns = None if names is None else [str(name) for name in names]
@@ -96,6 +96,24 @@ def alone(model: Any) -> Any:
 def is_text_reader(model: Any) -> bool:
     """Whether it takes a list of texts instead of a table."""
     return hasattr(model, "analyzer") and hasattr(model, "token_pattern")
+
+
+def readers_of(model: Any) -> list[Any]:
+    """What reads the list of texts that a model takes; nothing if it takes a table."""
+    first = first_step(model)
+    if is_text_reader(first):
+        return [first]
+    return [reader for _, part in getattr(first, "transformer_list", ()) for reader in readers_of(part)]
+
+
+def texts_for(reader: Any) -> list[str]:
+    """Texts of what a reader knows: one and several, with white space, stop words and strangers between."""
+    known = [str(gram) for gram in getattr(reader, "vocabulary_", ())][:KNOWN] or ["some", "words", "x1"]
+    rows = [known[at : at + 6] for at in range(0, len(known), 6)]
+    stop = sorted(reader.get_stop_words() or ("zz",))[0]
+    marks = itertools.cycle((" ", "  ", "\n", "\r\n\t", " a ", ", ", f" {stop} "))
+    several = [mark + mark.join(row) for mark, row in zip(marks, rows + rows[::-1], strict=False)]
+    return ["", " ", *known[::6], *several, *(text.title() for text in several)]
 
 
 def _splits_columns(model: Any) -> bool:
@@ -196,9 +214,13 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
             _learn(getattr(model, name), places, names, facts)
             return
     if is_text_reader(model):
-        words = list(getattr(model, "vocabulary_", {}))[:100]
         facts[places[0]].is_text = True
-        facts[places[0]].values += [*words, " ".join(words[:5]), ""]
+        facts[places[0]].values += texts_for(model)
+        return
+    if hasattr(model, "transformer_list"):
+        for _, part in model.transformer_list:
+            if not isinstance(part, str):
+                _learn(part, places, names, facts)
         return
     prepared = getattr(model, "_preprocessor", None)
     if prepared is not None:

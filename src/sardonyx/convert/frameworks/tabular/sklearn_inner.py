@@ -11,6 +11,7 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import ConvertError
+from sardonyx.convert.frameworks.tabular.ensembles import passed
 from sardonyx.convert.frameworks.tabular.sklearn_affine import affine, mapped
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter, whole
 from sardonyx.convert.frameworks.tabular.sklearn_functions import formula
@@ -21,7 +22,6 @@ from sardonyx.convert.frameworks.tabular.sklearn_outputs import (
     labels,
     named,
     numbers,
-    reached,
     total,
 )
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import Writer, written
@@ -161,7 +161,7 @@ def _threshold(scope: Any, operator: Any, container: Any) -> None:
         score = graph.node("Neg", [score])
     if not isinstance(operator.outputs[-1].type, DoubleTensorType):
         border -= ROUNDING * max(abs(border), 1)
-    place = reached(graph, score, border)
+    place = passed(graph, score, np.float64(border), "GreaterOrEqual")
     named(graph, place, model.classes_[::-1] if is_first else model.classes_, "label")
     names = {"judged": judged, "scores": scores, "label": operator.outputs[0].full_name}
     finish(graph, "scores", names, operator, scope, container)

@@ -10,8 +10,9 @@ import numpy as np
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, ConvertError
+from sardonyx.convert.frameworks.tabular.ensembles import passed
 from sardonyx.convert.frameworks.tabular.sklearn_affine import affine
-from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, deciding, reached, total
+from sardonyx.convert.frameworks.tabular.sklearn_outputs import answering, deciding, total
 from sardonyx.convert.frameworks.tabular.sklearn_replaced import written
 
 
@@ -107,4 +108,4 @@ def _envelope(graph: GraphWriter, model: Any, x: str) -> tuple[str, str]:
     turned = graph.node("MatMul", [moved, graph.unnamed(model.get_precision())])
     far = total(graph, graph.node("Mul", [moved, turned]), 1)
     scores = graph.node("Sub", [graph.unnamed(np.float64(-model.offset_)), far])
-    return reached(graph, scores, 0), scores
+    return passed(graph, scores, np.float64(0), "GreaterOrEqual"), scores

@@ -92,13 +92,6 @@ def best(graph: GraphWriter, scores: str) -> str:
     return graph.node("ArgMax", [scores], axis=1, keepdims=0)
 
 
-def reached(graph: GraphWriter, score: str, border: float) -> str:
-    """1 where a score [batch, 1] is not below the border, else 0: [batch]."""
-    is_reached = graph.node("GreaterOrEqual", [score, graph.unnamed(np.float64(border))])
-    flat = graph.node("Squeeze", [is_reached, graph.unnamed(np.array([1]))])
-    return graph.node("Cast", [flat], to=TensorProto.INT64)
-
-
 def named(graph: GraphWriter, place: str, classes: Array, output: str = "") -> str:
     """The classes at these places."""
     is_text = classes.dtype.kind in "OUS"
