@@ -113,7 +113,7 @@ def texts_for(reader: Any) -> list[str]:
     stop = sorted(reader.get_stop_words() or ("zz",))[0]
     marks = itertools.cycle((" ", "  ", "\n", "\r\n\t", " a ", ", ", f" {stop} "))
     several = [mark + mark.join(row) for mark, row in zip(marks, rows + rows[::-1], strict=False)]
-    return ["", " ", *known[::6], *several, *(text.title() for text in several)]
+    return ["", " ", *known[:12], *several, *(text.title() for text in several)]
 
 
 def _splits_columns(model: Any) -> bool:

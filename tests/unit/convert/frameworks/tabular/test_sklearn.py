@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import NMF
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -137,22 +137,6 @@ def test_columns_get_their_names_back() -> None:
 def test_probabilities_of_several_labels_are_one_array() -> None:
     assert sklearn._stacked([np.zeros((3, 2)), np.ones((3, 2))]).shape == (2, 3, 2)
     assert sklearn._stacked("as it is") == "as it is"
-
-
-@pytest.mark.parametrize(
-    ("reader", "said"),
-    [
-        (
-            HashingVectorizer(n_features=16),
-            "HashingVectorizer has no ONNX form since .* fit a Tfidf",
-        ),
-        (TfidfVectorizer(analyzer="char_wb"), "with analyzer='char_wb'; 'word' and 'char' have one"),
-    ],
-)
-def test_readers_of_texts_that_cannot_be_written_are_told_what_can(reader: Any, said: str) -> None:
-    model = make_pipeline(reader, Ridge()).fit(["a word", "two words"], [0, 1])
-    with pytest.raises(ConvertError, match=said):
-        from_sklearn(model)
 
 
 SEARCHES = [
