@@ -224,8 +224,9 @@ def test_the_time_of_a_half_request_begins_with_its_turn(models: Path, behind: s
     assert took_s > 2.9
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_process_that_is_told_to_end_does_so_beside_a_body_that_stays_half(
-    models: Path, tmp_path: Path
+    models: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     async def run() -> tuple[int, float]:
         with served(models, log=tmp_path / "log") as server:
@@ -236,7 +237,7 @@ def test_a_process_that_is_told_to_end_does_so_beside_a_body_that_stays_half(
             async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
                 asking = asyncio.create_task(client.post(URL, json=sleep(LAST_BODY_S * 1.5)))
                 await asyncio.sleep(1)
-                server.process.send_signal(signal.SIGTERM)
+                server.process.send_signal(number)
                 began = time.monotonic()
                 status = (await asking).status_code
             server.process.wait(DRAIN_S)

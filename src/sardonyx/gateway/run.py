@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
 from sardonyx.protocol.errors import invalid, not_found
 from sardonyx.registry.fetching import Fetching
+from sardonyx.serve.ending import ending_signals
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.repository import UNAVAILABLE
@@ -29,7 +29,7 @@ async def serve(
     gateway_options: GatewayOptions,
     announce: Callable[[Gateway], None] = lambda gateway: None,
 ) -> None:
-    """Serve files, folders, URLs, registered models and endpoints until SIGINT or SIGTERM.
+    """Serve files, folders, URLs, registered models and endpoints until SIGINT, SIGTERM or SIGHUP.
 
     Without any, all of the registry is served. `announce` is called once all is ready. ServeError if a name
     is unknown, or nothing of a file, folder or URL can be served.
@@ -38,7 +38,7 @@ async def serve(
     chosen = replace(gateway_options, patterns=patterns)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         loop.add_signal_handler(number, ended.set)
     gateway = Gateway(chosen, options, sources)
     _expect_registered(gateway, patterns)

@@ -80,6 +80,8 @@ class Score:
         names = endpoints or models
         if len(names) == 1:
             return names.pop()
+        if not names and not self._core.ready():
+            raise ServeError(Code.UNAVAILABLE, "no model is ready yet")
         seen = ", ".join(sorted(names)) or "none"
         raise invalid(f"name the model: POST /score/NAME, or the header {DEPLOYMENT}; there are: {seen}")
 

@@ -8,6 +8,7 @@ import signal
 import threading
 from typing import Any
 
+from sardonyx.serve.ending import ending_signals
 from sardonyx.tools.console import UserError
 from sardonyx.tools.server import missing, port
 
@@ -66,7 +67,7 @@ def command(options: argparse.Namespace) -> int:
         },
     )
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, lambda *_: ended.set())
     serve.run(build(args), name=APPLICATION, route_prefix="/")
     print(

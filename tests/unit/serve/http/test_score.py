@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from sardonyx.protocol.errors import Code
 from sardonyx.serve.core import Core
+from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.score import DEPLOYMENT, Score
 from sardonyx.serve.seams import Record
@@ -82,3 +84,12 @@ def test_observers_are_told_of_what_cannot_be_read(
     assert record.error is not None and record.error.code is Code.INVALID_ARGUMENT
     assert (record.request.model, record.route.target.model, record.response) == ("add", "add", None)
     assert record.timings.total_ns > 0
+
+
+def test_while_models_load_clients_are_told_to_come_again(tmp_path: Path) -> None:
+    async def ask() -> httpx.Response:
+        core = Core(FolderSource(adding(tmp_path)))
+        return await asked(Score(core), "POST", "/score", json=DOCUMENT)
+
+    found = asyncio.run(ask())
+    assert (found.status_code, found.json()["error"]) == (503, "no model is ready yet")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway import ray as cluster
+from sardonyx.serve.ending import ending_signals
 from sardonyx.tools.commands import ray
 from sardonyx.tools.console import UserError
 from tests.unit.tools.commands.running import run
@@ -20,7 +21,7 @@ WORDS = ("ray", "--database", "postgresql://h/d", "--artefacts", "s3://b/a", "--
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ending_signals()}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
