@@ -23,6 +23,7 @@ from sardonyx.kernels.library import (
     plain_matrix_convolutions,
     short,
     strassen,
+    tall,
     windowed,
     winograd,
 )
@@ -55,7 +56,7 @@ def shared_modules(level: Target, precision: str) -> Mapping[str, Shared]:
         kernels |= moving(turn)
     for together in {lanes_of(columns, level.lanes) for columns in range(1, level.lanes)} - {1}:
         kernels |= beside(together)
-    return {**kernels, **windowed(), **strassen(), **short(), **attention(), **ALWAYS}
+    return {**kernels, **tall(), **windowed(), **strassen(), **short(), **attention(), **ALWAYS}
 
 
 def _on_matrices(tile: MatrixTile) -> Mapping[str, Shared]:

@@ -108,7 +108,8 @@ class Conv(IntEnum):
     weights that lie behind those of the panel: pairs of words, an entry of channel parts and taps, taps
     running faster, and a step of it.
     BESIDE, if not null, picks the micro-kernels of the last panel, of a few columns, whose weights are laid
-    out by `pack_beside`.
+    out by `pack_beside`. TALL, if not null, picks those of a group's only vector whose tiles have more rows
+    than those of all vectors.
     `sdx_conv_outliers_*` reads W as laid out by `pack_unsigned`, and TOTALS by `column_totals`.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
@@ -209,7 +210,8 @@ class Conv(IntEnum):
     PIXEL_STEP = 65
     TAP_PIXELS = 66
     ALONE = 67
-    EPILOGUE_WORDS = 68
+    TALL = 68
+    EPILOGUE_WORDS = 69
 
 
 class Windowed(IntEnum):

@@ -35,6 +35,7 @@ from sardonyx.kernels.library import (
     short,
     single,
     strassen,
+    tall,
     turning,
     windowed,
     winograd,
@@ -183,6 +184,7 @@ def _convolution(
     from sardonyx.kernels.convolution.grouped import few_channels
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
     from sardonyx.kernels.convolution.outliers import OUTLIERS
+    from sardonyx.kernels.convolution.tall import is_tall
     from sardonyx.kernels.convolution.taps import taps_of
     from sardonyx.kernels.winograd.beside import together_of as together_of_points
     from sardonyx.kernels.winograd.call import winograd_call
@@ -214,5 +216,7 @@ def _convolution(
         own = single(taps, goal.tile("i8"))
     elif not own and (together := together_of(anchor, goal)) > 1:
         own = beside(together)
+    elif not own and is_tall(anchor, goal):
+        own = tall()
     call, modules = conv_call(group, places, goal, emissions)
     return call, modules, outliers_convolutions() if call.symbol.startswith(f"sdx_conv_{OUTLIERS}") else own

@@ -143,6 +143,22 @@ def beside_ir(together: int, goal: Goal) -> str:
     return module.text()
 
 
+def tall() -> Mapping[str, Shared]:
+    """The module with the micro-kernels of tall tiles of one vector, and what picks them, by name."""
+    return {"tall": Shared(tall_ir)}
+
+
+@cache
+def tall_ir(goal: Goal) -> str:
+    """The text of `tall`."""
+    from sardonyx.kernels.tiles.tall import define_tall
+    from sardonyx.llvm.vec import Module
+
+    module = Module()
+    define_tall(module, goal)
+    return module.text()
+
+
 def single(taps: Taps, tile: RegisterTile) -> Mapping[str, Shared]:
     """The module with `sdx_conv_{taps.name}_i8`, which needs those of `contraction`, by name."""
     return {taps.name: Shared(partial(single_ir, taps), (*tile.features, BYTES_ANYWHERE))}

@@ -15,7 +15,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.choose import GAP
-from sardonyx.kernels.convolution.walk import Block, Tiles
+from sardonyx.kernels.convolution.walk import TILE_WORDS, Block, Tiles
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
 from sardonyx.kernels.tiles.matrix import (
     ACROSS,
@@ -77,7 +77,7 @@ class BandBlock(Block):
 
     def _rows(self, f: Function, args: V) -> dict[int, V]:
         """The rows of registers: the pixels of a line, or half of those of the largest tile of a long one."""
-        tiles = Tiles.of(f, self.shape, {w: f.word(args, w) for w in (Conv.LINES, Conv.PIXELS, Conv.ALONE)})
+        tiles = Tiles.of(f, self.shape, {w: f.word(args, w) for w in TILE_WORDS})
         return dict.fromkeys(self.with_rows, _register_rows(f, tiles))
 
     def _load_words(self) -> None:

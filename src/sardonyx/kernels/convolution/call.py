@@ -31,13 +31,15 @@ from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.convolution.normed import even_norm, norm_words, powers_in
 from sardonyx.kernels.convolution.parts import Run, run_table, runs_by_group
 from sardonyx.kernels.convolution.reach import reach_words
+from sardonyx.kernels.convolution.tall import is_tall
 from sardonyx.kernels.convolution.taps import Taps, pack_taps, taps_of
 from sardonyx.kernels.digits.even import evened
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.kernels.tiles.beside import pick_name
-from sardonyx.kernels.tiles.shape import BY_LEFT
+from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
+from sardonyx.kernels.tiles.tall import PICK, tall_rows
 from sardonyx.loops.cost import extent_of
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel
@@ -64,12 +66,15 @@ def conv_call(
     natural = kernel.outer[-3:-1]
     words, x_at = _input_words(anchor, _around(anchor, places[x.id]), kernel, goal.tile(operand).k_step)
     few = few_channels(anchor, places[x.id], goal) or taps_of(anchor, places[x.id], goal)
+    matrix = band or chosen(anchor, goal)
+    on_vectors = not (matrix or few or again)
+    shape, tall = TileShape.of(goal, operand), on_vectors and is_tall(anchor, goal)
     if few is None and anchor.prim == "conv_blocked" and samples_are_lines(anchor):
         kernel = _exchanged(kernel, 0, len(kernel.outer) - 3)
     else:
         kernel, (x_at,) = _flatten(kernel, x_at, anchor)
     if few is None and band is None and "missing" not in anchor.attrs:
-        kernel = _along_the_longer(kernel, goal.tile(operand).rows)
+        kernel = _along_the_longer(kernel, tall_rows(shape) if tall else shape.max_rows)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
         sample, block, line, pixel, lane = kernel.outer
@@ -77,22 +82,17 @@ def conv_call(
         sample, line, pixel, lane = kernel.outer
         block = Axis("none", 1)
     words |= {Conv.BATCH: sample.extent} | _lines(anchor, x_at, (line, pixel), band)
-    words |= {
-        Conv.X_BATCH: x_at.factor(sample),
-        Conv.X_LINE: x_at.factor(line),
-        Conv.X_PIXEL: x_at.factor(pixel),
-    }
+    strides = (Conv.X_BATCH, sample), (Conv.X_LINE, line), (Conv.X_PIXEL, pixel)
+    words |= {word: x_at.factor(axis) for word, axis in strides}
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
     words |= again.words if again else {}
     beside = 1 if again or band or few else together_of(anchor, goal)
     weights, start = (again.weights, 0) if again else _weights(anchor, places, goal, few, band, beside)
-    words |= {Conv.W: Address(weights, start)} | _beside_words(operand, beside) | _content_words(anchor, band)
+    words |= {Conv.W: Address(weights, start)} | _picks(operand, beside, tall) | _content_words(anchor, band)
     words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
     if band and x.rank == 4 and band.operand == "fixed24":
         words |= {Conv.ABREAST: abreast_of(anchor, band).lines}
     axes = (sample, block, line, pixel, lane)
-    matrix = band or chosen(anchor, goal)
-    on_vectors = not (matrix or few or again)
     words |= _reach(anchor, words, (line, pixel) == natural) if on_vectors and beside == 1 else {}
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, **_may(operand, on_vectors, band, goal))
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
@@ -306,9 +306,11 @@ def _pack(
     return packed(w, ("conv", group, goal, counts, used, beside), pack, shape)
 
 
-def _beside_words(operand: str, beside: int) -> dict[int, Argument]:
-    """What picks the micro-kernels of a last panel whose columns have so many lanes."""
-    return {Conv.BESIDE: Entry(pick_name(operand, beside))} if beside > 1 else {}
+def _picks(operand: str, beside: int, tall: bool) -> dict[int, Argument]:
+    """What picks micro-kernels: of a last panel whose columns have so many lanes, or of tall tiles."""
+    if beside > 1:
+        return {Conv.BESIDE: Entry(pick_name(operand, beside))}
+    return {Conv.TALL: Entry(PICK)} if tall else {}
 
 
 def _run_words(anchor: Value) -> dict[int, Argument]:

@@ -20,7 +20,7 @@ from sardonyx.kernels.convolution.halves import HalvesBandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
 from sardonyx.kernels.convolution.outliers import OutliersBlock
 from sardonyx.kernels.convolution.plain import PlainBandBlock
-from sardonyx.kernels.convolution.walk import Tiles, define_block
+from sardonyx.kernels.convolution.walk import TILE_WORDS, Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
@@ -93,7 +93,7 @@ def _driver(
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
-    names = Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS, Conv.ALONE
+    names = Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, *TILE_WORDS
     word = {w: f.word(args, w) for w in names}
     tiles = Tiles.of(f, shape, word).count
     asked, start = f.word(args, Conv.PANELS), f.word(args, Conv.FIRST_PANEL)

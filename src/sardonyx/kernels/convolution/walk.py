@@ -20,31 +20,43 @@ from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
 from sardonyx.kernels.tiles.repack import define_copy
-from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.strips import Lines, Strip, Strips
+from sardonyx.kernels.tiles.tall import tall_rows
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _CUT_BYTES = 256 << 10
 """Weights of one panel that stay in L2 while they are used by all tiles of a block."""
 
 
+TILE_WORDS = Conv.LINES, Conv.PIXELS, Conv.ALONE, Conv.TALL
+"""What `Tiles.of` reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """How a sample is cut: `lines` output lines per tile (1 or 2), and the pixels of a line."""
+    """How a sample is cut: `lines` output lines per tile (1 or 2), and the pixels of a line.
+
+    `are_tall` if they are of one vector, with at most so many `rows`.
+    """
 
     lines: V
     pixels: Cut
     count: V
+    are_tall: V
+    rows: V
 
     @staticmethod
     def of(f: Function, shape: TileShape, word: Mapping[Conv, V]) -> Tiles:
         """Two short lines share a tile unless they are ALONE; a long line is cut into balanced tiles."""
         lines, pixels = word[Conv.LINES], word[Conv.PIXELS]
-        short = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
+        tall = f.icmp("ne", word[Conv.TALL], int_(0))
+        rows = f.select(tall, int_(tall_rows(shape)), int_(shape.max_rows))
+        short = f.icmp("sle", f.mul(pixels, int_(2)), rows)
         paired = f.binary("and", short, f.icmp("eq", word[Conv.ALONE], int_(0)))
         per_tile = f.select(paired, int_(2), int_(1))
-        cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
-        return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
+        cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, rows), int_(1)))
+        return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts), tall, rows)
 
 
 def define_block(module: Module, shape: TileShape) -> str:
@@ -151,7 +163,7 @@ class Block:
         self.is_cut = f.icmp("slt", self.entries_per_cut, self.all_entries)
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
-        pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
+        pixels = f.mul(word[Conv.X_PIXEL], self.tiles.rows)
         planes = f.mul(self.parts.count, int_(shape.operand_bytes))
         one_line = f.icmp("eq", word[Conv.LINES], int_(1))
         tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, f.smax(pixels, lines))), int_(1))
@@ -159,7 +171,8 @@ class Block:
         budget = f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3))
         room = f.sub(budget, f.add(f.mul(weights, int_(2)), halo))
         fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(4))
-        fitting = f.smin(fitting, int_(scratch.CONV_SUM_BYTES // shape.tile_bytes))
+        sums = (scratch.CONV_SUM_BYTES // n for n in (shape.vectors * shape.tile_bytes, shape.tile_bytes))
+        fitting = f.smin(fitting, f.select(self.tiles.are_tall, *map(int_, sums)))
         tiles = f.sub(self.s1, self.s0)
         self.tiles_per_block = evenly(f, tiles, fitting)
 
@@ -333,7 +346,11 @@ class Block:
         own = f.word(self.args, Conv.BESIDE, "ptr")
         is_beside = f.binary("and", narrow, f.icmp("ne", own, V("null", "ptr")))
         pick = f.select(is_beside, own, V(f"@{self.pick}", "ptr"))
-        self.picks = picked(f, pick, (self.larger, smaller), narrow, few)
+        tall = f.word(self.args, Conv.TALL, "ptr")
+        self.picks = []
+        for rows in (self.larger, smaller):
+            own = f.select(f.icmp("sgt", rows, int_(self.shape.max_rows)), tall, pick)
+            self.picks += picked(f, own, (rows,), narrow, few)
 
     def _first_tile(self) -> tuple[V, V]:
         """Which tile of its line the first of the block is, and that line."""
@@ -348,9 +365,10 @@ class Block:
             index, line = position
             return self._tile(number, line, index, b, later, into)
 
-        lines = Lines(self.tiles.pixels.parts, self.tiles.lines)
+        f, lines = self.f, Lines(self.tiles.pixels.parts, self.tiles.lines)
         whole = self.low, self.high, self._first_tile(), self.sums, self.is_cut, self.passes_on
-        Strips(*whole, lines).write(self.f, self.shape, ahead, tile, self._pass_on_lines)
+        most = f.select(self.tiles.are_tall, int_(STRIP_TILES // self.shape.vectors), int_(STRIP_TILES))
+        Strips(*whole, lines, most).write(f, self.shape, ahead, tile, self._pass_on_lines)
 
     def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         """Sum the tile of that number, which is that one of its line; returns its rows."""

@@ -286,7 +286,7 @@ class Block:
         f, (low, high) = self.f, (self.tiles.low, self.tiles.high)
         passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
         most = max(1, min(STRIP_TILES, self.strip_rows // self.shape.max_rows))
-        strips = Strips(low, high, [low], sums, self.k_is_cut, passes_on, most=most)
+        strips = Strips(low, high, [low], sums, self.k_is_cut, passes_on, most=int_(most))
         strips.write(f, self.shape, ahead, tile, self._pass_on)
 
     def _place_b(self, width: V) -> tuple[V, Run]:

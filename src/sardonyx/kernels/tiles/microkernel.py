@@ -16,6 +16,9 @@ from sardonyx.kernels.tiles.short import widened
 from sardonyx.llvm.products import add_steps
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
+_REACHED = 7
+"""Rows from one base."""
+
 UNROLL = 4
 """k steps of one turn of the inner loop."""
 
@@ -103,6 +106,11 @@ class MicroKernel:
         return tuple(mode for mode in Mode if convolves or mode < Mode.GATE)
 
     @property
+    def is_tall(self) -> bool:
+        """Whether it has more rows than tiles of all vectors."""
+        return self.rows > self.shape.max_rows
+
+    @property
     def half(self) -> int:
         """The first row of the second half of the tile, which has its own base address."""
         return (self.rows + 1) // 2
@@ -171,7 +179,8 @@ class Writer:
     """Writes one micro-kernel.
 
     Rows are addressed as base + {0, 1, 2, 4} * stride, or with 3 or 5 strides in a register, from two bases:
-    five registers reach 14 rows without a load or an addition.
+    five registers reach 14 rows without a load or an addition, two bases more twice as many. Tall kernels ask
+    for no weights ahead, which are few.
     """
 
     def __init__(self, module: Module, kernel: MicroKernel) -> None:
@@ -196,7 +205,10 @@ class Writer:
             )
         self.ahead_step = hidden(f, f.word(descriptor, TileWords.AHEAD_STEP))
         self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
-        self.offsets = multiples(f, f.word(descriptor, TileWords.ROW))
+        row = f.word(descriptor, TileWords.ROW)
+        self.offsets = multiples(f, row)
+        if kernel.half > _REACHED:
+            self.reached = hidden(f, f.mul(row, int_(_REACHED)))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
@@ -238,17 +250,20 @@ class Writer:
         for row in range(self.kernel.rows):
             prefetch(f, self._row(bases, row), self.shape.prefetch.level)
 
-    def _bases(self, a: V) -> tuple[V, V]:
-        """The addresses of both halves of rows that begin at `a`."""
+    def _bases(self, a: V) -> list[V]:
+        """The addresses of both halves of rows that begin at `a`, then of what is left of each, if any."""
         f = self.f
         first = hidden(f, a)
         second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
-        return first, second
+        bases = [first, second]
+        if self.kernel.half > _REACHED:
+            bases += [hidden(f, f.gep(base, self.reached, "i8")) for base in bases]
+        return bases
 
-    def _row(self, bases: tuple[V, V], row: int) -> V:
-        half = self.kernel.half
-        base, below = (bases[0], row) if row < half else (bases[1], row - half)
-        return self.f.gep(base, self.offsets[below], "i8")
+    def _row(self, bases: Sequence[V], row: int) -> V:
+        second, below = divmod(row, self.kernel.half)
+        rest, below = divmod(below, _REACHED)
+        return self.f.gep(bases[2 * rest + second], self.offsets[below], "i8")
 
     def _steps(
         self, low: V, high: V, count: int, a: V, b: V, ahead: V, sums: Sequence[V]
@@ -265,7 +280,7 @@ class Writer:
             loop.next(
                 f.gep(bases[0], int_(count * self.element), "i8"),
                 f.gep(b, int_(count * self.step_bytes), "i8"),
-                f.gep(ahead, self.ahead_step, "i8") if count > 1 else ahead,
+                f.gep(ahead, self.ahead_step, "i8") if count > 1 and not self.kernel.is_tall else ahead,
                 *sums,
             )
         a, b, ahead, *sums = loop.carried
@@ -301,7 +316,7 @@ class Writer:
         return loop.carried[count - 1], loop.carried[2 * count - 1], left, list(loop.carried[2 * count :])
 
     def _prefetch(self, ahead: V) -> None:
-        if self.kernel.streams == 1:
+        if self.kernel.streams == 1 and not self.kernel.is_tall:
             self._ask(ahead, self.ahead_last, UNROLL)
 
     def _prefetch_stream(self, b: V, last: V) -> None:
@@ -318,7 +333,7 @@ class Writer:
                 prefetch(f, f.gep(first, int_(line), "i8"), level)
 
     def _step(
-        self, bases: tuple[V, V], b: V, steps: range, sums: Sequence[V], turn: int | None = None
+        self, bases: Sequence[V], b: V, steps: range, sums: Sequence[V], turn: int | None = None
     ) -> list[V]:
         """Add one step, or those that are added before they are widened, to the sums of their turn."""
         f, kernel = self.f, self.kernel

@@ -45,7 +45,7 @@ class Strips:
     kept: V
     passes_on: V
     lines: Lines | None = None
-    most: int = STRIP_TILES
+    most: V = int_(STRIP_TILES)
 
     def write(
         self,
@@ -67,7 +67,7 @@ class Strips:
             rows = tile(each.index, position, later, own)
             filled = f.gep(own, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
             after = f.add(position[0], int_(1))
-            long = f.icmp("eq", f.sub(after, strip.first[0]), int_(self.most))
+            long = f.icmp("eq", f.sub(after, strip.first[0]), self.most)
             last = f.icmp("eq", f.add(each.index, int_(1)), self.high)
             following, ends = [after], f.binary("or", long, last)
             if self.lines:

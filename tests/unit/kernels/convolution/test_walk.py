@@ -12,6 +12,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.tiles.tall import tall_rows
 from sardonyx.llvm.vec import Function, Module, V, int_
 from tests.unit.llvm.written import run
 
@@ -20,23 +21,26 @@ SHAPE = TileShape.of(Goal(TARGET), "f32")
 MOST = SHAPE.max_rows
 
 
-def cut(lines: int, pixels: int, alone: int = 0) -> tuple[int, ...]:
+def cut(lines: int, pixels: int, alone: int = 0, tall: int = 0) -> tuple[int, ...]:
     """Lines a tile, tiles a line, pixels of the largest, and tiles of an image."""
 
     def write(f: Function, a: V, b: V) -> list[V]:
-        tiles = Tiles.of(f, SHAPE, {Conv.LINES: a, Conv.PIXELS: b, Conv.ALONE: int_(alone)})
+        words = {Conv.LINES: a, Conv.PIXELS: b, Conv.ALONE: int_(alone), Conv.TALL: int_(tall)}
+        tiles = Tiles.of(f, SHAPE, words)
         return [tiles.lines, tiles.pixels.parts, tiles.pixels.largest(f), tiles.count]
 
     return tuple(int(v[0]) for v in run(write, np.array([lines]), np.array([pixels])))
 
 
+@pytest.mark.parametrize("tall", [0, 1])
 @pytest.mark.parametrize("lines", [1, 2, 5])
 @pytest.mark.parametrize("pixels", [1, MOST // 2, MOST // 2 + 1, MOST, MOST + 1, 5 * MOST, 1000])
-def test_tiles(lines: int, pixels: int) -> None:
-    per_tile, parts, largest, count = cut(lines, pixels)
-    assert per_tile == (2 if 2 * pixels <= MOST else 1)
-    assert per_tile * largest <= MOST
-    assert parts == -(-pixels // MOST), "no more tiles than are needed"
+def test_tiles(lines: int, pixels: int, tall: int) -> None:
+    most = tall_rows(SHAPE) if tall else MOST
+    per_tile, parts, largest, count = cut(lines, pixels, tall=tall)
+    assert per_tile == (2 if 2 * pixels <= most else 1)
+    assert per_tile * largest <= most
+    assert parts == -(-pixels // most), "no more tiles than are needed"
     assert count == -(-lines // per_tile) * parts
 
 

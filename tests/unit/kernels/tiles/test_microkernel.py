@@ -40,7 +40,7 @@ def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
     ("rows", "vectors", "split"),
     [
         *((1, 1, (1, 1)), (1, 2, (4, 1)), (3, 1, (2, 1)), (4, 2, (1, 1)), (5, 2, (1, 1))),
-        *((1, 2, (4, 4)), (3, 2, (2, 2)), (6, 2, (1, 2))),
+        *((1, 2, (4, 4)), (3, 2, (2, 2)), (6, 2, (1, 2)), (15, 1, (1, 1)), (28, 1, (1, 1))),
     ],
 )
 def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, split: tuple[int, int]) -> None:

@@ -55,7 +55,7 @@ def written(
         flags = int_(int(kept), "i1"), int_(int(passes_on), "i1")
         apart = Lines(int_(lines[0]), int_(lines[1])) if lines else None
         ahead = Ahead.apart(start, int_(SHARE))
-        Strips(*whole, *flags, apart, most).write(f, SHAPE, ahead, tile, pass_on)
+        Strips(*whole, *flags, apart, int_(most)).write(f, SHAPE, ahead, tile, pass_on)
         return [f.word(count, 0), *(f.word(log, n) for n in range(6 * room))]
 
     room = 2 * (high - low)
