@@ -425,3 +425,38 @@ def test_columns_of_large_blocks_are_added_up_where_few_meet(block: int, stride:
     moves = {"strides": (stride, stride), "dilations": ones, "low": (0, 0), "out": (size, size)}
     expected = region.col2im(x, kernel=pair, positions=(3, 3), **moves)
     np.testing.assert_array_equal(native(body, x=x)[0], expected)
+
+
+@pytest.mark.parametrize("type_", ["float", "float16", "double"])
+@pytest.mark.parametrize(
+    ("kernel", "moves", "is_product"),
+    [
+        ((4, 4), "", True),
+        ((3,), "strides = [2]", True),
+        ((2, 3, 1), "dilations = [1, 1, 2]", True),
+        ((4, 4), "pads = [1, 0, 0, 1]", False),
+        ((4, 3), "dilations = [1, 2]", False),
+        ((2, 2), "strides = [2, 2], output_padding = [1, 0]", False),
+        ((2, 2), "group = 2", False),
+    ],
+)
+def test_one_pixel_that_is_spread_is_a_product(
+    kernel: tuple[int, ...], moves: str, is_product: bool, type_: str
+) -> None:
+    numpy_type = {"float": np.float32, "float16": np.float16, "double": np.float64}[type_]
+    random = np.random.default_rng(len(kernel))
+    group = 2 if "group" in moves else 1
+    x, w, b = (
+        random.integers(-4, 5, shape).astype(numpy_type)
+        for shape in ((3, 6, *(1,) * len(kernel)), (6, 5, *kernel), (5 * group,))
+    )
+    feeds: dict[str, Any] = {"x": x, "w": w, "b": b}
+    ones = ",1" * len(kernel)
+    inputs = f"{type_}[N,6{ones}] x, {type_}[{','.join(map(str, w.shape))}] w, {type_}[{len(b)}] b"
+    call = f"ConvTranspose{f'<{moves}>' if moves else ''}(x, w, b)"
+    body = f"g ({inputs}) => ({type_}[?] y) {{ y = {call} }}"
+    assert ("dot" in load(parsed(body)).graph.primitives) == is_product
+    (y,) = native(body, **feeds)
+    if is_product:
+        spread = np.tensordot(x.reshape(3, 6).astype(np.float64), w.astype(np.float64), 1)
+        np.testing.assert_array_equal(y, spread + b.reshape(-1, *(1,) * len(kernel)))

@@ -177,7 +177,11 @@ def conv_transpose(
         low.append(before)
         out.append(size)
     attrs = {"strides": steps, "dilations": gaps, "low": tuple(low), "out": tuple(out), "group": group}
-    y = make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
+    shape = (x.shape[0], w.shape[1] * group, *out)
+    if group == 1 and all(n == 1 for n in x.shape[2:]) and tuple(out) == kernel and not any(low):
+        y = x.reshape(x.shape[:2]).dot(w.reshape((w.shape[0], dims.product(w.shape[1:])))).reshape(shape)
+    else:
+        y = make("conv_transpose", (x, w), attrs, x.dtype, shape)
     return y if b is None else y + along(b, "the bias B", y, 1)
 
 
