@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import delete, select
 
 from sardonyx.database import Database
@@ -81,7 +82,8 @@ class Differences:
 def difference(served: InferResponse, shadow: InferResponse) -> dict[str, Any]:
     """What of the shadow's outputs is not what was served; nothing if they agree.
 
-    Numbers agree within a thousandth; each entry says by how much, how many and the first that does not.
+    Floats agree within a thousandth, all else, such as labels and tokens, if it is equal; each entry says by
+    how much, how many and the first that does not.
     """
     expected = {tensor.name: tensor for tensor in served.outputs}
     found: dict[str, Any] = {}
@@ -101,23 +103,33 @@ def _difference(served: Tensor, shadow: Tensor) -> dict[str, Any]:
             "shadow": f"{shadow.datatype}{list(shadow.shape)}",
         }
     a, b = np.asarray(served.data), np.asarray(shadow.data)
-    if a.dtype.kind in "OSUb":
-        unequal = a != b
-    else:
+    unequal = a != b
+    if not np.any(unequal):
+        return {}
+    if a.dtype.kind in "fV":
         a, b = a.astype(np.float64), b.astype(np.float64)
-        unequal = ~np.isclose(b, a, RELATIVE, ABSOLUTE, equal_nan=True)
+        unequal = _apart(a, b)
     count = int(np.count_nonzero(unequal))
     if not count:
         return {}
     at = tuple(int(axis[0]) for axis in np.nonzero(np.atleast_1d(unequal)))
     detail: dict[str, Any] = {"elements": count, "of": int(a.size), "at": list(at)}
-    if a.dtype.kind == "f":
+    if a.dtype.kind in "fiu":
         with np.errstate(invalid="ignore"):
-            far = np.abs(a - b)
+            far = np.abs(a.astype(np.float64) - b.astype(np.float64))
         detail["largest"] = float(np.nanmax(far, initial=0.0))
     detail["served"] = _plain(np.atleast_1d(a)[at])
     detail["shadow"] = _plain(np.atleast_1d(b)[at])
     return detail
+
+
+def _apart(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Where floats do not agree."""
+    with np.errstate(invalid="ignore"):
+        near = np.abs(b - a) <= ABSOLUTE + RELATIVE * np.abs(a)
+    if near.all() and np.isfinite(a).all():
+        return ~near
+    return ~np.isclose(b, a, RELATIVE, ABSOLUTE, equal_nan=True)
 
 
 def _plain(value: Any) -> Any:

@@ -303,10 +303,14 @@ class Core:
 
 def _detached(request: InferRequest) -> InferRequest:
     """The same question, independent of a client that leaves or rewrites its shared memory."""
+    context = request.context
+    is_bound = context.on_leave is not None or context.deadline_ns is not None
+    if not is_bound and not any(tensor.parameters for tensor in request.inputs):
+        return request
     inputs = [
         replace(tensor, data=tensor.data.copy()) if tensor.parameters else tensor for tensor in request.inputs
     ]
-    return replace(request, inputs=inputs, context=replace(request.context, on_leave=None, deadline_ns=None))
+    return replace(request, inputs=inputs, context=replace(context, on_leave=None, deadline_ns=None))
 
 
 def _refuse_reserved(request: InferRequest) -> None:

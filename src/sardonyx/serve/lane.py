@@ -198,13 +198,27 @@ class Lane:
         response: InferResponse | None = None,
         error: ServeError | None = None,
     ) -> Record:
+        asked, context, spent = self.asked, known.context, self._timings
         inputs = [
-            replace(tensor, data=array.copy())
-            for tensor, array in zip(self.asked.inputs, self._feeds, strict=True)
+            Tensor(tensor.name, tensor.datatype, tensor.shape, array.copy(), tensor.parameters)
+            for tensor, array in zip(asked.inputs, self._feeds, strict=True)
         ]
-        context = replace(known.context, received_ns=received_ns)
-        request = replace(self.asked, inputs=inputs, context=context)
-        return Record(request, self._route, response, error, replace(self._timings), time.time())
+        own = Context(
+            context.transport,
+            context.headers,
+            context.principal,
+            received_ns,
+            context.deadline_ns,
+            context.priority,
+            context.on_leave,
+            context.drawn_id,
+        )
+        request = InferRequest(
+            asked.model, inputs, asked.version, asked.id, asked.parameters, asked.outputs, own
+        )
+        timings = Timings(infer_ns=spent.infer_ns, total_ns=spent.total_ns, rows=spent.rows)
+        timings.batch_rows = spent.batch_rows
+        return Record(request, self._route, response, error, timings, time.time())
 
 
 def placing_writer(write: Callable[[Lane, InferResponse], bytes]) -> Write:

@@ -1,4 +1,4 @@
-"""Answers of a shadow agree within a thousandth, or it is said where they do not."""
+"""Floats of a shadow agree within a thousandth, all else if it is equal; or it is said where they do not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import pytest
 
 from sardonyx.database import Database
 from sardonyx.protocol.messages import InferResponse, Tensor
@@ -31,6 +33,34 @@ def test_what_differs_is_placed_and_measured() -> None:
     assert found == {"elements": 2, "of": 4, "at": [0, 1], "largest": 5.0, "served": 2.0, "shadow": 2.5}
     assert difference(answer(y=["a", "b"]), answer(y=["a", "c"]))["y"]["at"] == [1]
     assert difference(answer(y=[np.nan]), answer(y=[1.0]))["y"]["elements"] == 1
+
+
+@pytest.mark.parametrize(
+    ("served", "shadow", "agree"),
+    [
+        (np.int64([30_000]), np.int64([30_001]), False),
+        (np.uint8([200]), np.uint8([201]), False),
+        (np.int64([1 << 60]), np.int64([(1 << 60) + 1]), False),
+        (np.bool_([True]), np.bool_([False]), False),
+        (np.int64([7]), np.int64([7]), True),
+        (np.float32([np.inf, -np.inf]), np.float32([np.inf, -np.inf]), True),
+        (np.float32([np.inf, 1.0]), np.float32([np.inf, 1.0001]), True),
+        (np.float32([np.inf]), np.float32([1.0]), False),
+        (np.float32([1.0]), np.float32([np.inf]), False),
+        (np.float32([np.inf]), np.float32([-np.inf]), False),
+        (np.float16([1.0, np.nan]), np.float16([1.001, np.nan]), True),
+        (np.array([1.0], ml_dtypes.bfloat16), np.array([1.0078], ml_dtypes.bfloat16), False),
+    ],
+)
+def test_what_names_something_must_be_equal(served: Any, shadow: Any, agree: bool) -> None:
+    assert (difference(answer(y=served), answer(y=shadow)) == {}) is agree
+
+
+def test_texts_without_a_shape() -> None:
+    assert difference(answer(y=np.array(b"a", object)), answer(y=np.array(b"a", object))) == {}
+    assert (
+        difference(answer(y=np.array(b"a", object)), answer(y=np.array(b"b", object)))["y"]["served"] == "a"
+    )
 
 
 def test_outputs_that_are_missing_or_shaped_otherwise() -> None:
