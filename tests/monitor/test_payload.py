@@ -305,6 +305,7 @@ def test_queries_reach_nothing_else(tmp_path: Path) -> None:
 
 def test_a_question_without_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = log_of(tmp_path)
+    monkeypatch.setattr(query, "MOST_MEMORY", "64MB")
     with pytest.raises(ValueError, match="[Mm]emory"):
         rows(log, "SELECT string_agg(repeat('x', 1000000)) FROM range(10000)")
     monkeypatch.setattr(query, "LONGEST_S", 0.2)
