@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,9 @@ agraph (float[batch, 8] x) => (float[batch, 4] y) <float[8, 4] w = {WEIGHTS}> {
     p = MatMul(x, w)  y = Softmax(p)
 }"""
 NEXT = "---- next block ----"
-VARIABLES = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
+KEPT = ("SARDONYX_TARGET", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+VARIABLES = {name: os.environ[name] for name in KEPT if name in os.environ}
+VARIABLES |= {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
 
 
 @pytest.fixture(scope="module")
