@@ -30,6 +30,7 @@ class Reach:
     def __init__(self, f: Function, word: Mapping[Conv, V]) -> None:
         self.f, self.word = f, word
         self.held = new_words(f, {1: word[Conv.TAPS2], 3: word[Conv.TAPS3]}, 4)
+        self.counted = new_words(f, {}, 1)
         self.known = f.icmp("ne", f.binary("or", word[Conv.HEIGHT], word[Conv.WIDTH]), int_(0))
 
     def holds(self, taps: Sequence[V]) -> V:
@@ -61,11 +62,19 @@ class Reach:
         apart = f.smax(apart, int_(1))
         last = f.sub(f.add(first, count), int_(1))
         missing = f.sub(before, f.mul(last, step))
-        begin = ceil_div(f, f.smax(missing, int_(0)), apart)
+        begin = self._taps_in(f.smax(missing, int_(0)), apart)
         left = f.sub(f.add(before, size), f.mul(first, step))
-        end = f.smin(ceil_div(f, f.smax(left, int_(0)), apart), taps)
+        end = f.smin(self._taps_in(f.smax(left, int_(0)), apart), taps)
         known = f.icmp("ne", size, int_(0))
         return f.select(known, begin, int_(0)), f.select(known, end, taps)
+
+    def _taps_in(self, size: V, apart: V) -> V:
+        """How many taps so far apart begin in so many lines or pixels; divided only where they are apart."""
+        f = self.f
+        set_word(f, self.counted, 0, size)
+        with f.when(f.icmp("ne", apart, int_(1))):
+            set_word(f, self.counted, 0, ceil_div(f, size, apart))
+        return f.word(self.counted, 0)
 
 
 def reach_words(anchor: Value) -> dict[int, Argument]:
