@@ -66,8 +66,13 @@ def _area(places: Array, is_in: Array) -> float:
 
 
 def minus_log_loss(model: Any, inputs: Any, truth: Array) -> float:
-    """Of a fitted classifier, the larger the better; a class that it never met has no chance with it."""
-    chances, known = model.predict_proba(inputs), np.asarray(model.classes_)
+    """Of a fitted classifier, the larger the better."""
+    return log_chance(model.predict_proba(inputs), model.classes_, truth)
+
+
+def log_chance(chances: Array, classes: Any, truth: Array) -> float:
+    """The mean logarithm of the chance of what is true; a class that is not known has no chance."""
+    known = np.asarray(classes)
     places = np.minimum(np.searchsorted(known, truth), len(known) - 1)
     right = np.where(known[places] == truth, chances[np.arange(len(truth)), places], 0)
     return float(np.log(np.clip(right, 1e-15, 1)).mean())

@@ -55,10 +55,15 @@ def read(source: Any, query: str | None = None) -> pandas.DataFrame:
     no two the same.
     """
     frame = _of_file(Path(source), query) if isinstance(source, str | Path) else _of_object(source)
-    names = distinct([str(name) for name in frame])
+    names = distinct([_name(name) for name in frame])
     if names != list(frame):
         frame.columns = pandas.Index(names)
     return frame
+
+
+def _name(given: Any) -> str:
+    """The name of a column; of several levels, those that say anything."""
+    return " ".join(filter(None, map(str, given))) if isinstance(given, tuple) else str(given)
 
 
 def _of_object(source: Any) -> pandas.DataFrame:
@@ -157,6 +162,8 @@ def _described(name: str, values: pandas.Series) -> Column:
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
         return row("date", _why_of_date(present))
+    if present.dtype.kind == "m":
+        return row("number", "durations, in seconds")
     if pandas.api.types.is_complex_dtype(present):
         return row("ignored", "holds complex numbers")
     numbers = None if are_codes(present) else _numbers(present)
@@ -258,6 +265,8 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
 
 def _floats(name: str, values: pandas.Series) -> pandas.Series:
     """Numbers as a model takes them; TrainError if they are too large for that."""
+    if values.dtype.kind == "m":
+        values = values.dt.total_seconds()
     numbers = pandas.to_numeric(values.where(~absent(values)), errors="coerce").astype(np.float64)
     too_large = numbers.abs() > LARGEST
     if too_large.any():

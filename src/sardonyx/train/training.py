@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +26,7 @@ from sardonyx.convert.framework import ParityError
 from sardonyx.train import dates, scores, table
 from sardonyx.train.days import moments
 from sardonyx.train.families import FAMILIES, affordable, limited
+from sardonyx.train.importance import importance
 from sardonyx.train.leaks import suspicions
 from sardonyx.train.scores import Score
 from sardonyx.train.table import Column, TrainError
@@ -151,7 +151,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         model = limited(model, len(learnt)).fit(inputs.iloc[learnt], goal[learnt])
         unseen = inputs.iloc[held]
         answers = model.predict_proba(unseen) if classes else model.predict(unseen)
-        importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
+        needed = importance(model, unseen, goal[held], settings.seed, bool(classes))
         doubts = suspicions(inputs, goal, columns, learnt, held, classes) + _untried(columns, len(learnt))
         converted = _proven(model, frame.iloc[held].head(1000), unseen.head(1000), described)
         rows = np.concatenate([held, learnt])[:BASELINE_ROWS]
@@ -168,7 +168,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         candidates,
         found,
         plain,
-        importance,
+        needed,
         doubts,
         goal[held],
         answers,
@@ -399,21 +399,6 @@ def _folds(settings: Settings, goal: Array, groups: Array | None, classifies: bo
         return KFold(FOLDS, shuffle=True, random_state=settings.seed)
     least = int(np.unique(goal, return_counts=True)[1].min())
     return StratifiedKFold(max(2, min(FOLDS, least)), shuffle=True, random_state=settings.seed)
-
-
-def _importance(
-    model: Any, inputs: pandas.DataFrame, goal: Array, seed: int, classifies: bool
-) -> list[tuple[str, float, float]]:
-    """By how much the held-out loss grows when a column is shuffled, the most important first."""
-    rows = inputs.head(2000)
-    found = permutation_importance(
-        model, rows, goal[: len(rows)], scoring=_measure(classifies), n_repeats=3, random_state=seed
-    )
-    order = np.argsort(-found.importances_mean)
-    return [
-        (str(inputs.columns[at]), float(found.importances_mean[at]), float(found.importances_std[at]))
-        for at in order
-    ]
 
 
 def _judged(

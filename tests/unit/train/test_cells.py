@@ -66,3 +66,17 @@ def test_short_rows_and_quoted_lines(tmp_path: Path) -> None:
 def test_files_that_are_no_tables(text: str | bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04" + bytes(range(256)), "a spreadsheet or an archive; save its sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0" + bytes(99), "a spreadsheet"),
+        (b'{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', r"it is JSON; pandas.read_json\('t.csv', lines=True\)"),
+        (b'[{"a": 1}, {"a": 3}]', r"pandas.read_json\('t.csv'\).to_parquet"),
+    ],
+)
+def test_other_files_are_told_as_what_they_are(content: bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        read(tmp_path, content)

@@ -93,3 +93,17 @@ def test_columns_of_pandas_that_may_be_missing(kind: str) -> None:
     frame = pandas.DataFrame({"a": pandas.array([1, None, 0] * 20).astype(kind)})
     inputs, _ = prepared(frame, described(frame, {"a": "category"}, []))
     assert inputs["a"][1] == "" and inputs["a"].nunique() == 3
+
+
+def test_durations_are_seconds() -> None:
+    frame = read(pandas.DataFrame({"took": pandas.to_timedelta([90, 5, None, 7] * 3, unit="s")}))
+    (column,) = described(frame, {}, [])
+    assert (column.kind, column.why) == ("number", "durations, in seconds")
+    made, _ = prepared(frame, [column])
+    assert made["took"].dtype == np.float32 and made["took"][:2].tolist() == [90, 5]
+    assert made["took"].isna().sum() == 3
+
+
+def test_columns_of_several_levels_have_one_name() -> None:
+    levels = pandas.MultiIndex.from_tuples([("size", "mean"), ("size", "max"), ("hue", "")])
+    assert list(read(pandas.DataFrame(np.eye(3), columns=levels))) == ["size mean", "size max", "hue"]

@@ -11,7 +11,6 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
 
 from sardonyx.convert.framework import ParityError
@@ -171,13 +170,6 @@ def test_scores_stand_beside_always_the_same() -> None:
     right = np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]])
     found, plain = training._judged(goal, goal, right, ["a", "b"], 0)
     assert [row.name for row in found] == [row.name for row in plain] and found != plain
-
-
-def test_columns_that_matter_come_first() -> None:
-    rows = pandas.DataFrame({"noise": np.arange(40) % 3, "told": np.arange(40.0)})
-    model = LinearRegression().fit(rows, rows["told"])
-    found = training._importance(model, rows, rows["told"].to_numpy(), 0, False)
-    assert [name for name, _, _ in found] == ["told", "noise"] and found[0][1] > 1 > abs(found[1][1])
 
 
 def test_no_option_of_another_command_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ BATCH, LENGTH, PAST = "batch", "length", "past"
 TOTAL = f"{PAST} + {LENGTH}"
 SIZES = ({BATCH: 2, LENGTH: 6, PAST: 5}, {BATCH: 1, LENGTH: 4, PAST: 0}, {BATCH: 3, LENGTH: 1, PAST: 7})
 CAUSAL_SIZES = ({BATCH: 2, LENGTH: 3, PAST: 5}, *SIZES[1:])
+LETTERS, WORD = 0x110000, 16
+"""What reads texts without a vocabulary, as Canine, takes the numbers of Unicode, and some for a word."""
 PARTS = ("encoder", "decoder")
 
 
@@ -147,7 +149,8 @@ def _encoder(network: Any, model: Any, main: str) -> Interface:
         axes[name] = free
 
     if main == "input_ids":
-        add(main, (None, None), {0: BATCH, 1: LENGTH}, "int64", _of_text(config).vocab_size)
+        known = getattr(_of_text(config), "vocab_size", LETTERS)
+        add(main, (None, None), {0: BATCH, 1: LENGTH}, "int64", known)
         for name in ("attention_mask", "token_type_ids"):
             if name in takes and (name != "token_type_ids" or getattr(config, "type_vocab_size", 0) > 1):
                 add(name, (None, None), {0: BATCH, 1: LENGTH}, "int64")
@@ -165,7 +168,16 @@ def _encoder(network: Any, model: Any, main: str) -> Interface:
         raise ConvertError(
             f"models that read {main!r} are not known here; give package.module:function instead"
         )
-    sizes = tuple({**part, "samples": 4000 * part[LENGTH], "images": part[BATCH] + 1} for part in SIZES)
+    longer = WORD if any(tensor.limit == LETTERS for tensor in inputs) else 1
+    sizes = tuple(
+        {
+            **part,
+            LENGTH: longer * part[LENGTH],
+            "samples": 4000 * part[LENGTH],
+            "images": part[BATCH] + 1,
+        }
+        for part in SIZES
+    )
     return Interface(inputs, axes, lambda given: _tensors(network(**given, return_dict=True)), sizes)
 
 

@@ -230,3 +230,12 @@ def test_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(ConvertError, match=told):
             huggingface.load(name, Request())
+
+
+def test_letters_are_read_without_a_vocabulary() -> None:
+    model = Model()
+    del model.config.vocab_size
+    interface = interface_of(model, Request())
+    assert interface.inputs[0].limit == 0x110000
+    assert interface.drawn(interface.sizes[0])["input_ids"].shape == (2, 96)
+    assert interface_of(Model(), Request()).sizes[0]["length"] == 6
