@@ -17,8 +17,11 @@ def stocked(folder: Path) -> Path:
     """A new cache that has what models share, compiled once for all tests that have the run's cache."""
     stock, made = _stock(), Cache(folder)
     for module in stock.entries("module"):
+        content = stock.get("module", module.key)
+        if content is None:  # of a build that wrote entries in another form
+            continue
         _link(module.path, made.path("module", module.key))
-        full = (stock.get("module", module.key) or b"").decode()
+        full = content.decode()
         for key in (full, quick_key(full)):
             _link(stock.path("object", key), made.path("object", key))
     return folder

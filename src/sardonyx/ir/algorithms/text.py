@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,17 +26,17 @@ def _each(fn: Callable[..., Any], *arrays: Array) -> Array:
 
 def join(a: Array, b: Array) -> Array:
     """The text of a followed by that of b."""
-    return _each(lambda p, q: p + q, a, b)
+    return np.asarray(np.add(a, b), dtype=object)
 
 
 def split(x: Array, *, delimiter: str, maxsplit: int) -> tuple[Array, Array]:
     """Substrings, padded with "" to the same number, and how many; no delimiter means white space."""
-    rows = [text.split(delimiter or None, maxsplit) for text in x.flat]
-    width = max(map(len, rows), default=0)
-    parts = np.full((len(rows), width), "", dtype=object)
-    for row, texts in zip(parts, rows, strict=True):
-        row[: len(texts)] = texts
-    counts = np.array([len(texts) for texts in rows], dtype=np.int64)
+    rows = [text.split(delimiter or None, maxsplit) for text in x.reshape(-1).tolist()]
+    counts = np.fromiter(map(len, rows), np.int64, x.size)
+    width = int(counts.max(initial=0))
+    if x.size and counts.min() < width:
+        rows = [row + [""] * (width - len(row)) for row in rows]
+    parts = np.fromiter(chain.from_iterable(rows), object, x.size * width)
     return parts.reshape((*x.shape, width)), counts.reshape(x.shape)
 
 
@@ -46,15 +47,16 @@ def normal(x: Array, *, case: str, sensitive: bool, stopwords: Sequence[str]) ->
     """[C] or [1, C] without the stop words, in the case asked for; one empty text if nothing is left."""
     key: Callable[[str], str] = str if sensitive else str.lower
     stop = {key(word) for word in stopwords}
-    kept = [_CASES[case](text) for text in x.flat if key(text) not in stop]
+    texts = x.reshape(-1).tolist()
+    kept = list(map(_CASES[case], [text for text in texts if key(text) not in stop] if stop else texts))
     result = np.array(kept or [""], dtype=object)
     return (result.reshape((1, -1)) if x.ndim == 2 else result,)
 
 
 def match(x: Array, *, pattern: str) -> Array:
     """Whether the whole text matches a regular expression."""
-    expression = re.compile(pattern)
-    return _each(lambda text: expression.fullmatch(text) is not None, x).astype(np.bool_)
+    found = map(re.compile(pattern).fullmatch, x.reshape(-1).tolist())
+    return np.array([text is not None for text in found], np.bool_).reshape(x.shape)
 
 
 def to_text(x: Array) -> Array:
@@ -73,7 +75,8 @@ def to_text(x: Array) -> Array:
 def from_text(x: Array, *, to: DType) -> Array:
     """The number that a text writes. Raises ValueError for other texts."""
     if to.is_float:
-        return np.array([float(v) for v in x.flat], np.float64).astype(to.numpy).reshape(x.shape)
+        found = np.fromiter(map(float, x.reshape(-1).tolist()), np.float64, x.size)
+        return found.astype(to.numpy).reshape(x.shape)
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 

@@ -19,6 +19,18 @@ def test_joins_broadcast() -> None:
     assert text.join(texts("a", "b"), texts("x")).tolist() == ["ax", "bx"]
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (1, 2), (2, 0, 3)])
+def test_shapes_are_kept(shape: tuple[int, ...]) -> None:
+    x = np.full(shape, "ab c", object)
+    joined = text.join(x, x)
+    assert (joined.shape, joined.dtype, joined.reshape(-1).tolist()) == (shape, object, ["ab cab c"] * x.size)
+    parts, counts = text.split(x, delimiter=" ", maxsplit=-1)
+    assert (parts.shape, counts.shape) == ((*shape, 2 if x.size else 0), shape)
+    assert parts.reshape(-1).tolist() == ["ab", "c"] * x.size
+    matches = text.match(x, pattern=".* c")
+    assert (matches.shape, matches.dtype) == (shape, np.bool_) and matches.all()
+
+
 def test_splits_are_filled_up() -> None:
     parts, counts = text.split(texts("a-b-c", "", "d"), delimiter="-", maxsplit=-1)
     assert parts.tolist() == [["a", "b", "c"], ["", "", ""], ["d", "", ""]]
