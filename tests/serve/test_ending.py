@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,15 @@ def test_the_time_of_a_half_request_begins_with_its_turn(models: Path, behind: s
     assert took_s > 2.9
 
 
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """Processes hear of a closed terminal, also where `nohup` began the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_ups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_process_that_is_told_to_end_does_so_beside_a_body_that_stays_half(
     models: Path, tmp_path: Path, number: signal.Signals

@@ -28,7 +28,7 @@ def gather(d: Draw) -> Call:
     x = d.array(d.shape(least=1, low=1))
     axis = d.axis(x.ndim)
     indices, wrong = places(d, d.shape(most=3), x.shape[axis], d.type("Tind"), d.opset >= 11)
-    judge = formula(lambda x, i: np.take(x, i, axis), exact=True)
+    judge = formula(lambda x, i: np.asarray(np.take(x, i, axis), x.dtype), exact=True)
     given = None if axis == 0 and d.flag() else axis
     return Call([x, indices], judge=judge, invalid=wrong, axis=given)
 
