@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Shape, Value
 
 
 def on_host(value: Value, native: frozenset[str]) -> bool:
@@ -43,10 +43,13 @@ def aligned_map(user: Value, arg: Value) -> bool:
 
 def drops_reduced(user: Value, arg: Value) -> bool:
     """Whether `user` is the result of a reduction without the axes that it reduced, and nothing else."""
-    if user.prim != "reshape" or arg.kind != "reduce":
-        return False
-    left = tuple([n for a, n in enumerate(arg.shape) if a not in reduced_axes(arg)])
-    return left == user.shape
+    return user.prim == "reshape" and arg.kind == "reduce" and user.shape == _left(arg)
+
+
+def _left(reduction: Value) -> Shape:
+    """Its shape without the axes that it reduced."""
+    axes = reduced_axes(reduction)
+    return tuple([n for axis, n in enumerate(reduction.shape) if axis not in axes])
 
 
 def reduced_axes(value: Value) -> tuple[int, ...]:
@@ -89,8 +92,7 @@ def why_not_dropped(value: Value, owner: Value) -> str | None:
     """The same, for a reduction that its reader sees without the reduced axes: each result is read once."""
     if owner.kind != "map":
         return f"its reader {owner.prim} is not elementwise"
-    left = tuple([n for a, n in enumerate(value.shape) if a not in reduced_axes(value)])
-    if left != owner.shape:
+    if owner.shape != _left(value):
         return "its reader repeats it over other axes"
     return None
 
