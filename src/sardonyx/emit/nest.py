@@ -269,6 +269,9 @@ class _KernelEmitter(TileEmitter):
         for extent in extents:
             total = self.f.mul(total, extent)
         low, high = self.share(total, 1)
+        if not rest and self._pairs_rows():
+            self._split_rows(shared, extents, low, high)
+            return
         with self.f.loop(low, high, 1, self._digits(low, extents)) as loop, self.scope():
             digits = loop.carried
             whole = [a for a in shared if self._block_size(a) == 1]
@@ -283,6 +286,19 @@ class _KernelEmitter(TileEmitter):
                     shared[-1], rest, lambda extent, _: self._part(shared[-1], digits[-1], extent)
                 )
             loop.next(*self._following(digits, extents))
+
+    def _split_rows(self, axes: Sequence[Axis], extents: Sequence[V], low: V, high: V) -> None:
+        """Points of all axes counted together, those along the last one as far as they go."""
+        f = self.f
+        digits = self._digits(low, extents)
+        with f.repeat(lambda at, *_: f.icmp("slt", at, high), [low, *digits]) as loop, self.scope():
+            at, *before, first = loop.carried
+            for axis, digit in zip(axes, before, strict=False):
+                self.enter(axis, digit)
+            end = f.smin(extents[-1], f.add(first, f.sub(high, at)))
+            self.hoist(self.kernel.body, {axes[-1], *self.inner_axes()})
+            self._row_pairs(axes[-1], first, end)
+            loop.next(f.add(at, f.sub(end, first)), *self._following(before, extents[:-1]), int_(0))
 
     def _run_range(self, axis: Axis, rest: Sequence[Axis], share: Callable[[V, int], tuple[V, V]]) -> bool:
         """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+import operator
+from collections.abc import Sequence
+from itertools import accumulate
+from math import prod
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -27,7 +31,7 @@ from sardonyx.loops.nest import (
     Store,
     along,
 )
-from tests.unit.emit.alone import check, run, words_of
+from tests.unit.emit.alone import Native, check, run, words_of
 from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled_alone, loaded
 
@@ -132,6 +136,61 @@ def test_rows_in_pairs_and_alone(rows: int, columns: int, open_: bool) -> None:
     kernel, x, y, z = centred(*given)
     source = np.random.default_rng(columns).integers(-9, 9, rows * columns).astype(np.float32)
     check(kernel, {x: source, y: np.zeros_like(source), z: np.zeros(rows, np.float32)}, sizes)
+
+
+def multiplied(
+    batches: Sequence[Dim], rows: Dim, columns: Dim, dtype: dt.DType
+) -> tuple[Kernel, list[Buffer]]:
+    """y = the sums of products of the rows of each matrix and its vector."""
+    m, v, y = (Buffer(name, dtype, "out" if name == "y" else "in") for name in "mvy")
+    outer = [Axis(f"b{number}", size) for number, size in enumerate(batches)]
+    row, column = Axis("r", rows), Axis("c", columns)
+
+    def at(*axes: Axis) -> Affine:
+        steps = accumulate((a.extent for a in axes[:0:-1]), operator.mul, initial=cast("Dim", 1))
+        return Affine(0, tuple(zip(axes, [*steps][::-1], strict=True)))
+
+    total = Reduced("s", dtype, frozenset([*outer, row]))
+    factors = Load(m, at(*outer, row, column), dtype), Load(v, at(*outer, column), dtype)
+    body = (
+        Reduce(total, "sum", (column,), Apply("mul", factors, dtype)),
+        Store(y, at(*outer, row), (), total),
+    )
+    return Kernel("k", (*outer, row), body, (), vector=column), [m, v, y]
+
+
+@pytest.mark.parametrize("batches", [(1,), (5,), (0,), (2, 3), (3, 1, 2)])
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 64])
+@pytest.mark.parametrize("columns", [0, 1, 15, 48, 1025])
+@pytest.mark.parametrize("open_", [False, True])
+@pytest.mark.parametrize("dtype", [dt.F32, dt.F64])
+def test_rows_of_batches_in_pairs_and_alone(
+    batches: tuple[int, ...], rows: int, columns: int, open_: bool, dtype: dt.DType
+) -> None:
+    sizes = {f"n{number}": size for number, size in enumerate((*batches, rows, columns))}
+    *before, n, k = [dims.symbol(s) for s in sizes] if open_ else sizes.values()
+    kernel, (m, v, y) = multiplied(before, n, k, dtype)
+    count, rng = prod(batches), np.random.default_rng(columns)
+    matrices = rng.integers(-9, 9, count * rows * columns).astype(dtype.numpy)
+    if len(matrices) > 3:
+        matrices[3] = np.nan
+    vectors = rng.integers(-9, 9, count * columns).astype(dtype.numpy)
+    check(kernel, {m: matrices, v: vectors, y: np.zeros(count * rows, dtype.numpy)}, sizes)
+
+
+def test_a_row_has_the_same_bits_whichever_thread_has_it() -> None:
+    kernel, (m, v, y) = multiplied([5], 13, 70, dt.F32)
+    rng, native = np.random.default_rng(0), Native(kernel)
+    source, vector = (rng.standard_normal(5 * size).astype(np.float32) for size in (13 * 70, 70))
+    memory = {m: source, v: vector, y: np.zeros(5 * 13, np.float32)}
+    results = [native.run(memory, threads=threads)[y].tobytes() for threads in (1, 2, 3, 4, 7)]
+    assert len({*results}) == 1
+
+
+def test_rows_of_batches_are_written_in_pairs() -> None:
+    n = dims.symbol("n")
+    texts = [emit(multiplied(batches, n, 64, dt.F32)[0], TARGET).ir for batches in ([], [12], [n, 12])]
+    assert len({text.count("@llvm.fma") for text in texts}) == 1
 
 
 def test_statements_are_written_twice_for_pairs_and_once_for_rows_known_to_be_long() -> None:
