@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sardonyx.base.mapped import NO_HANDLE
 from sardonyx.errors import CompileError
 
 
@@ -56,7 +57,8 @@ def _nameless_file(code: bytes | memoryview) -> Executable:
     with os.fdopen(handle, "wb") as file:
         file.write(code)
         file.flush()
-        return Mapped(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC))
+        may = mmap.PROT_READ | mmap.PROT_EXEC
+        return Mapped(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, may, **NO_HANDLE))
 
 
 class _Turned(Mapped):

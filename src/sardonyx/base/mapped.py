@@ -6,12 +6,18 @@ Must not know what the files hold.
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 Array = np.ndarray[Any, Any]
+NO_HANDLE: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) and os.name == "posix" else {}
+"""Makes a mapping keep no handle of its file: a process may have 1,024 of these, and as many sessions."""
 
 
 class MappedFile(mmap.mmap):
@@ -25,7 +31,7 @@ def map_file(path: Path) -> MappedFile | bytes:
     with path.open("rb") as file:
         if not file.seek(0, 2):
             return b""
-        mapped = MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped = MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ, **NO_HANDLE)
     mapped.path = path
     return mapped
 

@@ -9,11 +9,13 @@ import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import onnx
 
+from sardonyx.base.unfolded import Array, unfolded
 from sardonyx.compression.runs import Feeds, opened, opened_with
 from sardonyx.compression.scope import ENDLESS, Scope, identity
 
@@ -38,11 +40,11 @@ class Sum:
 
     def add(self, expected: Any, found: Any) -> None:
         """One result beside the one that it should be; one of another shape is wrong as a whole."""
-        if isinstance(expected, list) and len(expected) == len(found):
-            for one, other in zip(expected, found, strict=True):
-                self.add(one, other)
-            return
-        expected, found = np.asarray(expected), np.asarray(found)
+        pairs = zip_longest(unfolded([expected]), unfolded([found]), fillvalue=np.empty(0))
+        for one, other in pairs:
+            self._add(one, other)
+
+    def _add(self, expected: Array, found: Array) -> None:
         if expected.shape != found.shape:
             largest = max(expected.size, found.size)
             self.unlike, self.rows = self.unlike + largest, self.rows + largest

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache as once
 from typing import TYPE_CHECKING, BinaryIO, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from sardonyx.base.digest import Bytes, begun
 from sardonyx.base.knobs import cache_root
+from sardonyx.base.mapped import NO_HANDLE
 from sardonyx.base.named import NamedTuple
 from sardonyx.runtime.ownership import PRIVATE_FILE, PRIVATE_FOLDER, fault, folder_fault, make_folder
 
@@ -185,7 +187,7 @@ class Cache:
                 status = os.fstat(file.fileno())
                 if not self._may_use(path, status):
                     return None
-                mapped, may_run = _map(file.fileno(), populate, execute)
+                mapped, may_run = _shared_map(file.fileno(), status, populate, execute)
         except (OSError, ValueError):
             return None
         data = np.frombuffer(mapped, np.uint8)
@@ -336,15 +338,30 @@ class Cache:
                 break
 
 
+_MAPPED: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
+
+
+def _shared_map(handle: int, status: os.stat_result, populate: bool, execute: bool) -> tuple[mmap.mmap, bool]:
+    """As `_map`, once for all who have the same file mapped: each mapping may hold a handle."""
+    which = status.st_dev, status.st_ino, status.st_size, execute
+    if mapped := _MAPPED.get(which):
+        return mapped, execute
+    mapped, may_run = _map(handle, populate, execute)
+    if may_run == execute:
+        _MAPPED[which] = mapped
+    return mapped, may_run
+
+
 def _map(handle: int, populate: bool, execute: bool) -> tuple[mmap.mmap, bool]:
     """A file mapped read-only, and whether what is in it may be run."""
     if sys.platform != "win32" and execute:
         # A file system may be mounted without permission to execute.
         with suppress(PermissionError):
-            return mmap.mmap(handle, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC), True
+            return mmap.mmap(handle, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC, **NO_HANDLE), True
     if populate and hasattr(mmap, "MAP_POPULATE"):
-        return mmap.mmap(handle, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ), False
-    return mmap.mmap(handle, 0, access=mmap.ACCESS_READ), False
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        return mmap.mmap(handle, 0, flags=flags, prot=mmap.PROT_READ, **NO_HANDLE), False
+    return mmap.mmap(handle, 0, access=mmap.ACCESS_READ, **NO_HANDLE), False
 
 
 def _write(path: str, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[str, int]:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.knobs import EFFORT, TARGET
+from sardonyx.base.unfolded import unfolded
 from sardonyx.errors import SardonyxError
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
@@ -279,9 +280,10 @@ def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
 
     Outputs whose values are all near zero do not differ: they are roundings of larger numbers.
     """
+    ours, theirs = unfolded(ours), unfolded(theirs)
     if len(ours) != len(theirs):
         return math.inf
-    return max((_apart(np.asarray(a), np.asarray(b)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+    return max((_apart(a, b) for a, b in zip(ours, theirs, strict=True)), default=0.0)
 
 
 def wrong_share(outputs: Sequence[Any], expected: Sequence[Any]) -> float:
@@ -289,10 +291,10 @@ def wrong_share(outputs: Sequence[Any], expected: Sequence[Any]) -> float:
 
     Whole numbers and strings must be equal. Outputs of other shapes or types are wrong as a whole.
     """
-    if len(outputs) != len(expected):
+    found, right = unfolded(outputs), unfolded(expected)
+    if len(found) != len(right):
         return 1.0
-    right = [np.asarray(value) for value in expected]
-    wrong = sum(_wrong(np.asarray(a), b) for a, b in zip(outputs, right, strict=True))
+    wrong = sum(_wrong(a, b) for a, b in zip(found, right, strict=True))
     return wrong / max(1, sum(value.size for value in right))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 
 from sardonyx.base.explanation import count
+from sardonyx.base.unfolded import unfolded
 from sardonyx.errors import LoadError
 from sardonyx.frontend.summary import Summary, summarize, why_unread
 from sardonyx.tools.console import shape_text
@@ -151,9 +152,14 @@ def answers_compared(
 
 
 def _unlike(first: Any, second: Any, tolerance: float) -> tuple[str, bool]:
-    if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
-        same = first == second
-        return ("equal" if same else "unequal"), not same
+    sides = unfolded([first]), unfolded([second])
+    if len(sides[0]) != len(sides[1]):
+        return f"{len(sides[0])} and {len(sides[1])} tensors", True
+    found = [_arrays_unlike(one, other, tolerance) for one, other in zip(*sides, strict=True)]
+    return max(found, key=lambda row: (row[1], row[0] != "equal"), default=("equal", False))
+
+
+def _arrays_unlike(first: Array, second: Array, tolerance: float) -> tuple[str, bool]:
     if first.shape != second.shape or (first.dtype.kind in "OSU") != (second.dtype.kind in "OSU"):
         return f"{first.dtype} {list(first.shape)} and {second.dtype} {list(second.shape)}", True
     if np.array_equal(first, second, equal_nan=first.dtype.kind in "fc" and second.dtype.kind in "fc"):

@@ -46,6 +46,18 @@ def test_sequences_are_compared_one_by_one() -> None:
     assert total.error == pytest.approx(0.1)
 
 
+def test_maps_are_compared_by_their_numbers() -> None:
+    total = Sum()
+    total.add([{0: 3.0, 1: 4.0}], [{0: 3.0, 1: 4.5}])
+    assert total.error == pytest.approx(0.1) and total.share_unlike == 0
+
+
+def test_a_sequence_of_another_length_is_wrong() -> None:
+    total = Sum()
+    total.add([np.float32([3, 4]), np.float32([1])], [np.float32([3, 4])])
+    assert total.error == np.inf
+
+
 def test_two_models_side_by_side() -> None:
     text = """<ir_version: 10, opset_import: ["" : 21]>
     net (float[N] x) => (float[N] y) { y = Mul (x, w) }"""

@@ -14,6 +14,7 @@ import pytest
 from sardonyx.runtime import cache as module
 from sardonyx.runtime.cache import Cache, key
 
+OPEN_FILES = Path("/proc/self/fd")
 K1, K2, K3 = (key(text) for text in ("one", "two", "three"))
 
 
@@ -234,3 +235,20 @@ def test_what_is_not_checked_is_only_mapped(tmp_path: Path) -> None:
     found = store.map("weights", "ab" * 32)
     assert found is not None
     assert found.payload.tobytes() == b"x" * 10 + b"y" * 10
+
+
+@pytest.mark.skipif(not OPEN_FILES.exists(), reason="the system does not list open files")
+@pytest.mark.parametrize("execute", [False, True])
+def test_an_entry_that_many_have_mapped_keeps_one_file_open(tmp_path: Path, execute: bool) -> None:
+    cache = Cache(tmp_path)
+    assert cache.put("image", K1, b"code")
+    before = len(list(OPEN_FILES.iterdir()))
+    entries = [cache.map("image", K1, execute=execute) for _ in range(20)]
+    assert all(entry is not None and entry.may_run == execute for entry in entries)
+    assert len(list(OPEN_FILES.iterdir())) <= before + 1
+    assert cache.put("image", K1, b"news")
+    other = cache.map("image", K1, execute=execute)
+    assert other is not None and other.payload.tobytes() == b"news"
+    assert entries[0] is not None and entries[0].payload.tobytes() == b"code"
+    del entries, other
+    assert len(list(OPEN_FILES.iterdir())) == before

@@ -118,6 +118,16 @@ def test_distance_is_relative_to_the_largest_value() -> None:
     assert bench.distance([np.array(["a"], object)], [np.array(["a"], object)]) == 0
 
 
+def test_sequences_and_maps_are_compared_by_their_numbers() -> None:
+    right = [[{0: 0.25, 1: 0.75}, {0: 0.5, 1: 0.5}], [np.zeros(2), np.full(3, 2.0)]]
+    near = [[{0: 0.2500001, 1: 0.75}, {0: 0.5, 1: 0.5}], [np.zeros(2), np.full(3, 2.0)]]
+    assert 0 < bench.distance(near, right) < 1e-6
+    assert bench.wrong_share(near, right) == 0
+    for far in ([[{0: 0.25, 2: 0.75}, {0: 0.5, 2: 0.5}], right[1]], [right[0], right[1][:1]]):
+        assert bench.distance(far, right) > 0.1
+        assert bench.wrong_share(far, right) > 0
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_near_zero_are_roundings(dtype: type) -> None:
     left = np.array([3e-45, 0, -2e-40], dtype)

@@ -61,3 +61,13 @@ def test_results_are_the_same_within_a_tolerance() -> None:
     assert gone[0]["differs"]
     words = answers_compared((["t"], ["t"]), ([np.array(["x"], object)], [np.array(["y"], object)]), 1)
     assert words == [{"output": "t", "differs": True, "how": "1 of 1 texts differ"}]
+
+
+def test_sequences_and_maps_are_compared_by_their_numbers() -> None:
+    old = [{0: 0.25, 1: 0.75}], [np.zeros(2), np.ones(3)]
+    new = [{0: 0.251, 1: 0.749}], [np.zeros(2), np.full(3, 1.001)]
+    names = (["m", "s"], ["m", "s"])
+    assert not any(row["differs"] for row in answers_compared(names, (old, new), 1e-2))
+    assert all(row["differs"] for row in answers_compared(names, (old, new), 1e-4))
+    assert [row["how"] for row in answers_compared(names, (old, old), 0)] == ["equal", "equal"]
+    assert answers_compared((["s"], ["s"]), ([old[1]], [old[1][:1]]), 1)[0]["how"] == "2 and 1 tensors"
