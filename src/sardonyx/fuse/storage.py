@@ -6,6 +6,7 @@ What a transposition of rows alone reads is written where that would put it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -26,7 +27,10 @@ _ROW = 16
 
 @dataclass(frozen=True, slots=True)
 class BodyPlaces:
-    """Where the inputs and outputs of a graph inside another graph are stored, contiguous."""
+    """Where the inputs and outputs of a graph inside another graph are stored, contiguous.
+
+    Their strides are in the words of the outer graph, which may know the same sizes by others.
+    """
 
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
@@ -55,8 +59,7 @@ def assign_places(
 
     numbers = {value.id: number for number, value in enumerate(order)}
     for number, value in enumerate(graph.inputs):
-        own = given.inputs[number] if given else None
-        places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
+        places[value.id] = _outside("input", number, value, given.inputs[number] if given else None)
     sizes = {size.value.id for size in graph.data_sizes.values()}
     copies: list[tuple[Value, Place]] = []
     outputs: list[Place | None] = []
@@ -64,8 +67,7 @@ def assign_places(
         if not value.dtype.is_native or from_host(value, native):
             outputs.append(None)
             continue
-        own = given.outputs[number] if given else None
-        place = own or _whole(Storage("output", value.dtype, value.size, number), value)
+        place = _outside("output", number, value, given.outputs[number] if given else None)
         outputs.append(place)
         if value.id in stored and value.id not in places:
             places[value.id] = place
@@ -183,6 +185,12 @@ def from_host(value: Value, native: frozenset[str]) -> bool:
 
 def _may_move(part: Value) -> bool:
     return (part.kind in _INTO_PARENT and part.prim != "scatter_nd") or part.prim in ("pad", "concat")
+
+
+def _outside(kind: Literal["input", "output"], number: int, value: Value, given: Place | None) -> Place:
+    """Where an input or output is stored, in the words in which the graph itself knows its sizes."""
+    storage = given.storage if given else Storage(kind, value.dtype, value.size, number)
+    return Place(storage, given.offset if given else 0, contiguous_strides(value.shape))
 
 
 def _whole(storage: Storage, value: Value) -> Place:

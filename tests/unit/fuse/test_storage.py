@@ -185,7 +185,23 @@ def test_inputs_and_outputs_may_be_given() -> None:
     given = BodyPlaces((Place(storage, 0, (4, 1)),), (Place(storage, N * 4, (4, 1)),))
     fusion = partition(Graph((X,), (("y", X.exp()),)), frozenset(), given)
     assert fusion.places[X.id].storage is storage
-    assert fusion.outputs[0] is given.outputs[0]
+    assert fusion.outputs[0] == given.outputs[0]
+
+
+def test_a_result_of_a_branch_is_read_by_that_branch_in_another_shape(rng: np.random.Generator) -> None:
+    text = """g (float[N,M] x, float[N,K] v, bool c) => (float[?,?] joined, float[?,?] product) {
+        joined, product = If (c) <
+        then_branch = t () => (float[?,?] a, float[?,?] b) {
+            a = Concat<axis = 1>(x, v)
+            two = Constant<value_ints = [2, 6]>()  six = Constant<value_ints = [6, 2]>()
+            r = Reshape(a, two)  s = Reshape(a, six)  b = MatMul(r, s) },
+        else_branch = e () => (float[?,?] d, float[?,?] e) {
+            d = Constant<value = float[1,1] {1}>()  e = Constant<value = float[1,1] {1}>() }> }"""
+    x, v = rng.standard_normal((2, 2, 3)).astype(np.float32)
+    whole = np.concatenate([x, v], 1)
+    found = program(model(text)).run((x, v, np.array(True)), (0, 1))
+    assert_close(found[0], whole)
+    assert_close(found[1], whole.reshape(2, 6) @ whole.reshape(6, 2))
 
 
 def test_where_parts_go() -> None:
