@@ -131,9 +131,10 @@ def phases(value: Value, channels: int) -> Phases:
         reached = [run for run in found if run.taps]
         reach, back = min(run.reach for run in reached), max(run.back for run in reached)
         known = isinstance(size, int) and isinstance(last, int)
-        if not isinstance(crop, int) or (back and not known):
+        outside = bool(back) or (isinstance(first, int) and first > reach)
+        if not isinstance(crop, int) or (outside and not known):
             first, last = dims.minimum(first, reach), dims.maximum(last, size + back)
-        elif back:
+        elif outside:
             # A phase that reads nothing but inputs outside needs no more of them cut off than there are.
             first, last = dims.minimum(first, size + reach), dims.maximum(last, back)
         firsts.append(first)
