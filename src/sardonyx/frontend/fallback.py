@@ -120,12 +120,14 @@ def _evaluator(node: bytes, opset: int) -> Any:
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
+    from sardonyx.frontend import corrected
+
     proto = onnx.NodeProto.FromString(node)
     infos = [onnx.ValueInfoProto(name=name) for name in dict.fromkeys(proto.input) if name]
     outputs = [onnx.ValueInfoProto(name=name) for name in proto.output if name]
     graph = helper.make_graph([proto], "reference", infos, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid(proto.domain, opset)])
-    return ReferenceEvaluator(model)
+    return ReferenceEvaluator(model, new_ops=list(corrected.operators()))
 
 
 def _run(*arrays: Array, node: bytes, opset: int) -> tuple[Array, ...]:
