@@ -25,23 +25,37 @@ def attention(d: Draw) -> Call:
     states: list[Any] = [None, None]
     if past:
         states = [d.within((batch, groups, past, n), -2, 2) for n in (size, depth)]
-    total = keys + past
-    mask = d.one_of(None, "bool", "float")
-    lead = d.one_of((), (1,), (batch, 1), (1, heads), (batch, heads))
-    allowed: Any = None
-    if mask:
-        shape = (*lead, rows, total)
-        allowed = d.within(shape, -3, 3) if mask == "float" else d.array(shape, np.bool_)
-        if mask == "bool":
-            allowed[..., 0] = True
+    elif d.opset >= 24 and d.flag():
+        states += [d.within((batch,), 0, keys, np.int64)]
     attributes: dict[str, Any] = {"scale": d.maybe(0.25), "softcap": d.one_of(None, None, 2.0)}
-    if d.flag() and mask != "bool":
-        attributes["is_causal"] = 1
+    attributes["is_causal"] = d.maybe(1)
+    if d.opset >= 25:
+        attributes |= {side: d.one_of(None, None, 0, 2) for side in ("left_window_size", "right_window_size")}
     if flat:
         attributes |= {"q_num_heads": heads, "kv_num_heads": groups}
         q, k, v = (t.swapaxes(1, 2).reshape(batch, t.shape[2], -1) for t in (q, k, v))
-    outputs: Any = (True, True, True) if past else 1
-    return Call([q, k, v, allowed, *states], outputs, wide, size + total, 16.0, zeros=False, **attributes)
+    total = keys + past
+    outputs = [True, bool(past), bool(past), d.flag()]
+    if outputs[3]:
+        # The reference caps what mode 0 gives, which is the product itself.
+        attributes["qk_matmul_output_mode"] = d.integer(1 if attributes["softcap"] else 0, 3)
+    # The reference takes a mask of one row for that of the first query if it is causal.
+    of = rows if attributes["is_causal"] else d.one_of(rows, 1)
+    inputs = [q, k, v, attention_mask(d, batch, heads, of, total), *states]
+    return Call(inputs, outputs, wide, size + total, 16.0, zeros=False, **attributes)
+
+
+def attention_mask(d: Draw, batch: int, heads: int, rows: int, total: int) -> Array | None:
+    """Flags or numbers for pairs of a query and a key, some of which see no key; the last keys may lack."""
+    kind = d.one_of(None, "bool", "float")
+    if kind is None:
+        return None
+    lead = d.one_of((), (1,), (heads,), (batch, 1), (1, heads), (batch, heads))
+    shape = (*lead, rows, max(total - d.one_of(0, 0, 1), 1))
+    if kind == "bool":
+        return d.array(shape, np.bool_)
+    numbers = d.within(shape, -3, 3)
+    return np.where(d.array(shape, np.bool_), -np.inf, numbers).astype(d.element) if d.flag() else numbers
 
 
 @recipe("RotaryEmbedding", types="f32 f16")
