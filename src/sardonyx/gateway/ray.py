@@ -23,7 +23,7 @@ from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.wire import inference_pb2 as pb
-from sardonyx.serve.http.exchange import read_body
+from sardonyx.serve.http.exchange import Headers, read_body
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.listener import SERVICE, handlers
 from sardonyx.serve.rpc.servicer import Servicer
@@ -196,7 +196,7 @@ class Front:
         try:
             if path.startswith(_CONSOLE):
                 raise ServeError(Code.UNSUPPORTED, _NO_CONSOLE)
-            body = await read_body(request.receive, self._options.max_body_bytes)
+            body = await read_body(request.receive, Headers(scope["headers"]), self._options.max_body_bytes)
             asked = Asked(request.method, path, scope["query_string"], list(scope["headers"]), body)
             answered: Answered = await self.ask("http", asked.model, asked.again, asked)
         except ServeError as error:

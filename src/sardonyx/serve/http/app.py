@@ -83,7 +83,7 @@ class DataPlane:
         principal = known.principal or core.guard.admit(headers, "infer", model)
         context = Context("http", headers, principal, on_leave=on_leave)
         try:
-            text = decoded(body, headers, core.options.max_body_bytes)
+            text = await decoded(body, headers, core.options.max_body_bytes)
             request = decode_request(model, version, text, headers.number(HEADER_LENGTH))
             request.context = context
             response = await core.infer(request, known.route)
@@ -99,7 +99,7 @@ class DataPlane:
             extra.append((HEADER_LENGTH, b"%d" % len(written)))
         coding = accepted(headers)
         if coding is not None:
-            written, blobs = encoded(coding, [written, *blobs]), []
+            written, blobs = await encoded(coding, [written, *blobs]), []
             extra.append((b"content-encoding", coding.encode()))
         return Answer(written, kind, extra, blobs)
 
@@ -107,7 +107,7 @@ class DataPlane:
         if scope["method"] != "POST":
             raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
         headers = Headers(scope["headers"])
-        body = await read_body(receive, self._core.options.max_body_bytes)
+        body = await read_body(receive, headers, self._core.options.max_body_bytes)
         await send_answer(
             send, await self.answer_inference(path, headers, body, partial(on_disconnect, receive))
         )

@@ -5,8 +5,10 @@ Must not know what bodies mean.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError, invalid
@@ -15,10 +17,15 @@ from sardonyx.serve.http.exchange import Headers
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _LEVEL = 1
+_PIECE = 1 << 16
+"""Bytes that go through zlib at once; more than one piece is not for the event loop."""
 
 
-def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
-    """The body without its Content-Encoding; TOO_LARGE if it inflates beyond `limit` bytes."""
+async def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
+    """The body without its Content-Encoding; TOO_LARGE if it inflates beyond `limit` bytes.
+
+    Does not wait for short bodies; others are inflated on another thread.
+    """
     name = headers.raw.get(b"content-encoding")
     if name is None:
         return body
@@ -30,31 +37,46 @@ def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
             Code.MEDIA, f"Content-Encoding '{coding}' is unknown; {' and '.join(_WINDOW_BITS)} are understood"
         )
     try:
-        return _inflated(body, _WINDOW_BITS[coding], limit)
+        return await _inflated(body, _WINDOW_BITS[coding], limit)
     except zlib.error as error:
         if coding == "deflate":
             try:
-                return _inflated(body, _RAW_DEFLATE, limit)
+                return await _inflated(body, _RAW_DEFLATE, limit)
             except zlib.error:
                 pass
         raise invalid(f"the body is not valid {coding} data: {error}") from None
 
 
-def _inflated(body: Buffer, window_bits: int, limit: int) -> bytes:
-    """The bytes of a body; gzip may come in several members one after the other."""
-    text = b""
-    while True:
-        inflate = zlib.decompressobj(window_bits)
-        text += inflate.decompress(body, limit + 1 - len(text))
-        if len(text) > limit:
+async def _inflated(body: Buffer, window_bits: int, limit: int) -> bytes:
+    inflating = _inflate(body, window_bits, limit)
+    first = next(inflating, b"")
+    second = next(inflating, None)
+    if second is None:
+        return first
+    return await asyncio.to_thread(b"".join, chain((first, second), inflating))
+
+
+def _inflate(body: Buffer, window_bits: int, limit: int) -> Iterator[bytes]:
+    """The bytes of a body, a piece at a time; gzip may come in several members one after the other."""
+    view, at, left = memoryview(body), 0, limit
+    inflate, rest = zlib.decompressobj(window_bits), b""
+    while rest or at < len(view):
+        if not rest:
+            rest = bytes(view[at : at + _PIECE])
+            at += len(rest)
+        if inflate.eof:
+            if window_bits != _WINDOW_BITS["gzip"]:
+                raise invalid("more bytes follow the end of the compressed body")
+            inflate = zlib.decompressobj(window_bits)
+        piece = inflate.decompress(rest, _PIECE)
+        rest = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+        left -= len(piece)
+        if left < 0:
             raise ServeError(Code.TOO_LARGE, f"the body inflates to more than the limit of {limit} bytes")
-        if not inflate.eof:
-            raise invalid("the compressed body ends too early")
-        body = inflate.unused_data
-        if not body:
-            return text
-        if window_bits != _WINDOW_BITS["gzip"]:
-            raise invalid(f"{len(body)} bytes follow the end of the compressed body")
+        if piece:
+            yield piece
+    if not inflate.eof:
+        raise invalid("the compressed body ends too early")
 
 
 def accepted(headers: Headers) -> str | None:
@@ -69,7 +91,13 @@ def accepted(headers: Headers) -> str | None:
     return name if name in _WINDOW_BITS else None
 
 
-def encoded(coding: str, parts: Sequence[Buffer]) -> bytes:
-    """The parts one after the other in that coding."""
+async def encoded(coding: str, parts: Sequence[Buffer]) -> bytes:
+    """The parts one after the other in that coding; long ones are deflated on another thread."""
+    if sum(map(len, parts)) <= _PIECE:
+        return _deflated(coding, parts)
+    return await asyncio.to_thread(_deflated, coding, parts)
+
+
+def _deflated(coding: str, parts: Sequence[Buffer]) -> bytes:
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS[coding])
     return b"".join([*(deflate.compress(part) for part in parts), deflate.flush()])

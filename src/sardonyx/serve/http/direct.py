@@ -35,6 +35,8 @@ _CODED = (b"transfer-encoding", b"expect")
 _ALIGNMENT = 64
 LAST_BODY_S = 2.0
 """So long a request may still be on its way when the server ends."""
+_MOST_DROPPED_HEAD, _MOST_DROPPED_BODY, _LONGEST_DROPPING_S = 1 << 24, 1 << 30, 30.0
+"""Bytes and seconds of reading what an answer did not wait for: closing before that would lose the answer."""
 _SMALL = 1 << 12
 _JOINED = 1 << 16
 
@@ -55,6 +57,7 @@ class Connection(HttpToolsProtocol):
     _unread: asyncio.TimerHandle | None = None
     _reading = _ending = False
     _head_bytes: int | None = None
+    _to_drop_bytes = 0
     _alone = b""
     _known: Unanswered = UNMET
     _answered_s = -math.inf
@@ -74,6 +77,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer a known request; else read on, and a request that is begun must be complete in time."""
+        if self._to_drop_bytes > 0:
+            self._drop(len(data))
+            return
         self._alone, self._known = b"", UNMET
         if not self._reading and (self.cycle is None or self.cycle.response_complete):
             if self._is_answered(data):
@@ -81,6 +87,8 @@ class Connection(HttpToolsProtocol):
             if not self._known.is_met:
                 self._alone = data
         super().data_received(data)
+        if self._to_drop_bytes > 0:
+            return
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > _LONGEST_HEAD:
@@ -113,6 +121,8 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was answered by a parsed request for long: close, unless one was that needed no parsing."""
+        if self._to_drop_bytes > 0:
+            return
         left_s = self._answered_s + self.timeout_keep_alive - self.loop.time()
         if left_s > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
@@ -128,6 +138,9 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A request is answered; the one behind it, if it is begun, must be complete in time from now on."""
+        if self._to_drop_bytes > 0:
+            self.server_state.total_requests += 1
+            return
         super().on_response_complete()
         self._expect_the_rest()
 
@@ -173,6 +186,8 @@ class Connection(HttpToolsProtocol):
                 return
         self._exchange = None
         super().on_headers_complete()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.transport = _Kept(self)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -185,6 +200,9 @@ class Connection(HttpToolsProtocol):
         """The request is complete."""
         self._reading = False
         self._in_time()
+        if self._to_drop_bytes > 0:
+            self.transport.close()
+            return
         if self._exchange is not None:
             self._exchange.complete()
         else:
@@ -214,10 +232,37 @@ class Connection(HttpToolsProtocol):
     def _refuse_head(self) -> None:
         """Say that there are too many headers, and hear no more of them."""
         self._head_bytes = None
-        text = write({"error": f"the request line and headers are longer than {_LONGEST_HEAD} bytes"})
-        answer = Answer(text, status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        self.transport.write(head_of(answer, len(text), keep_alive=False) + text)
-        self.transport.close()
+        text = f"the request line and headers are longer than {_LONGEST_HEAD} bytes"
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is not HTTP, and hear no more of it."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        text = write({"error": message})
+        self.transport.write(head_of(Answer(text, status=status), len(text), keep_alive=False) + text)
+        self.leave(_MOST_DROPPED_HEAD)
+
+    def leave(self, most_bytes: int = _MOST_DROPPED_BODY) -> None:
+        """Close, once the client has its answer: what it still sends is read first, within bounds."""
+        if not self._reading or self._ending or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._in_time()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self._to_drop_bytes = most_bytes
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        left_s = min(_LONGEST_DROPPING_S, self.options.client_s)
+        self._late = self.loop.call_later(left_s, self._too_late)
+
+    def _drop(self, size: int) -> None:
+        self._to_drop_bytes = max(1, self._to_drop_bytes - size)
+        if self._to_drop_bytes == 1:
+            self.transport.close()
 
     def _ends(self) -> None:
         if self._exchange is not None:
@@ -241,7 +286,6 @@ class _Exchange:
         "_headers",
         "_leave",
         "_length",
-        "_refused",
         "_url",
         "disconnected",
         "keep_alive",
@@ -255,7 +299,6 @@ class _Exchange:
         self._headers = headers
         self._length = length
         self._fed = 0
-        self._refused: ServeError | None = None
         self._leave: Callable[[], None] | None = None
         self.disconnected = False
         self.response_complete = False
@@ -264,20 +307,18 @@ class _Exchange:
         )
         self.message_event = _NoEvent
         limit = connection.options.max_body_bytes
+        self._body: Any = _room(length, headers) if _SMALL < length <= limit else b""
         if length > limit:
-            self._refused = ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
             self.keep_alive = False
-            self._body: Any = b""
-        elif length > _SMALL:
-            self._body = _room(length, headers)
-        else:
-            self._body = b""
+            self._answer_error(
+                ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
+            )
 
     def feed(self, part: bytes) -> None:
         """Put a part of the body where it belongs."""
-        if self._refused is not None:
-            self._answer_error(self._refused)
-        elif self._length <= _SMALL:
+        if self.response_complete:
+            return
+        if self._length <= _SMALL:
             self._body = self._body + part if self._body else part
         else:
             self._body[self._fed : self._fed + len(part)] = part
@@ -286,9 +327,6 @@ class _Exchange:
     def complete(self) -> None:
         """All is there: answer, at once if it takes little time."""
         if self.response_complete:
-            return
-        if self._refused is not None:
-            self._answer_error(self._refused)
             return
         connection = self._connection
         alone = connection._alone if self.keep_alive else b""
@@ -356,8 +394,26 @@ class _Exchange:
             connection.transport.writelines([head + answer.body, *blobs])
         self.response_complete = True
         if not self.keep_alive:
-            connection.transport.close()
+            connection.leave()
         connection.on_response_complete()
+
+
+class _Kept:
+    """The transport of a connection, for those who close it as soon as they have answered."""
+
+    __slots__ = ("_connection", "write")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.write = connection.transport.write
+
+    def is_closing(self) -> bool:
+        """Whether nobody reads any more."""
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        """Close, once the client has its answer."""
+        self._connection.leave()
 
 
 class _NoEvent:

@@ -81,26 +81,21 @@ class Headers(Mapping[str, str]):
         return int(text)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body; TOO_LARGE beyond `limit` bytes, CANCELLED if the client leaves."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ServeError(Code.CANCELLED, "the client left")
-    first: bytes = message.get("body", b"")
-    if len(first) <= limit and not message.get("more_body", False):
-        return first
-    parts, size = [first], len(first)
-    while message.get("more_body", False):
-        if size > limit:
-            break
+async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+    """The whole body; TOO_LARGE beyond `limit` bytes, at once if told; CANCELLED if the client leaves."""
+    told = headers.raw.get(b"content-length", b"")
+    is_told_larger = told.isdigit() and int(told) > limit
+    size, parts, has_more = 0, list[bytes](), not is_told_larger
+    while has_more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ServeError(Code.CANCELLED, "the client left")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-    if size > limit:
+        has_more = size <= limit and message.get("more_body", False)
+    if is_told_larger or size > limit:
         raise ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 @dataclass(slots=True)

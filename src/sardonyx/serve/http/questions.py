@@ -84,7 +84,7 @@ async def _answer(
     body_document: Any = {}
     if method_has_body(row.method):
         limit = core.options.max_body_bytes
-        body = decoded(await read_body(receive, limit), headers, limit)
+        body = await decoded(await read_body(receive, headers, limit), headers, limit)
         body_document = parse(body) if bytes(body).strip() else {}
         if not isinstance(body_document, dict):
             raise invalid("the request must be a JSON object")

@@ -57,7 +57,7 @@ class Score:
         principal = core.guard.admit(headers, "infer", name)
         model = name or self._meant(headers, principal)
         limit = core.options.max_body_bytes
-        body = decoded(await read_body(receive, limit), headers, limit)
+        body = await decoded(await read_body(receive, headers, limit), headers, limit)
         context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
         try:
             response = await core.infer(

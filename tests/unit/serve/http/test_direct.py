@@ -17,6 +17,7 @@ from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.direct import protocol_class
 from tests.unit.serve.steps import adding, with_core
 
+LARGE = 8 << 20
 ROW = {"shape": [1, 2], "datatype": "FP32"}
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -142,3 +143,50 @@ def test_who_says_nothing_more_is_not_waited_for(tmp_path: Path, begun: bytes) -
         assert reader.at_eof()
 
     connected(tmp_path, talk, client_s=0.1)
+
+
+CLOSE = {"Connection": "close"}
+
+
+def chunked(size: int) -> bytes:
+    begin = head("X", transfer_encoding="chunked", **CLOSE).replace(b"Content-Length: X\r\n", b"")
+    return begin + f"{size:x}\r\n".encode() + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (head(LARGE) + bytes(LARGE), 413),
+        (head(LARGE, **CLOSE) + bytes(LARGE), 413),
+        (head(LARGE, "/v2/models/add/generate", **CLOSE) + bytes(LARGE), 413),
+        (head(LARGE, "/v2/models/add/infer/more", **CLOSE) + bytes(LARGE), 404),
+        (chunked(LARGE), 413),
+        (head(2, x="y" * 300_000) + bytes(LARGE), 431),
+        (b"nonsense\r\n" + bytes(LARGE), 400),
+    ],
+)
+def test_who_writes_all_before_reading_gets_an_answer(tmp_path: Path, request_: bytes, status: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for start in range(0, len(request_), 1 << 16):
+            writer.write(request_[start : start + (1 << 16)])
+            await writer.drain()
+        found, document = await answer(reader)
+        assert found == status
+        assert document["error"]
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+
+    connected(tmp_path, talk, max_body_bytes=1000)
+
+
+def test_who_only_writes_is_not_read_for_ever(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(1 << 40))
+        assert (await answer(reader))[0] == 413
+        with pytest.raises(ConnectionError):
+            async with asyncio.timeout(20):
+                while True:
+                    writer.write(bytes(1 << 16))
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+    connected(tmp_path, talk, max_body_bytes=1000, client_s=0.3)

@@ -32,17 +32,28 @@ def messages(*parts: bytes | None) -> Callable[[], Any]:
 def test_a_body_is_whole_or_too_large(parts: list[bytes], limit: int) -> None:
     whole = b"".join(parts)
     if len(whole) <= limit:
-        assert asyncio.run(read_body(messages(*parts), limit)) == whole
+        assert asyncio.run(read_body(messages(*parts), Headers(()), limit)) == whole
     else:
         with pytest.raises(ServeError) as told:
-            asyncio.run(read_body(messages(*parts), limit))
+            asyncio.run(read_body(messages(*parts), Headers(()), limit))
         assert told.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize(("told", "is_read"), [(b"10", True), (b"11", False), (b"9" * 30, False)])
+def test_a_body_that_is_told_to_be_too_large_is_not_waited_for(told: bytes, is_read: bool) -> None:
+    headers = Headers([(b"content-length", told)])
+    if is_read:
+        assert asyncio.run(read_body(messages(b"a" * 10), headers, 10)) == b"a" * 10
+        return
+    with pytest.raises(ServeError) as refused:
+        asyncio.run(read_body(messages(), headers, 10))
+    assert refused.value.code is Code.TOO_LARGE
 
 
 @pytest.mark.parametrize("parts", [(None,), (b"a", None)])
 def test_a_client_that_leaves(parts: Any) -> None:
     with pytest.raises(ServeError) as told:
-        asyncio.run(read_body(messages(*parts), 10))
+        asyncio.run(read_body(messages(*parts), Headers(()), 10))
     assert told.value.code is Code.CANCELLED
 
 
