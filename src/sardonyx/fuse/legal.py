@@ -5,6 +5,11 @@ from __future__ import annotations
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Shape, Value
 
+_VECTOR = 8
+"""Elements of a row that are worth reading side by side."""
+_TURNING = 16
+"""Elements that are turned in the time that one takes to be picked from where it lies alone."""
+
 
 def on_host(value: Value, native: frozenset[str]) -> bool:
     """Whether an operation runs in Python: an algorithm without native code, or element types without it."""
@@ -23,12 +28,26 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
 
 def reads_rows(value: Value, number: int) -> bool:
     """Whether the kernel of an operation reads the last axis of an operand as vectors."""
-    return number in PRIMS[value.prim].rows
+    return number in PRIMS[value.prim].rows or (number == 0 and _picks_rows(value) and _picks_many(value))
 
 
 def reads_dense(value: Value, number: int) -> bool:
     """Whether an operation wants an operand in row-major order without gaps."""
     return PRIMS[value.prim].dense and number >= PRIMS[value.prim].first_dense
+
+
+def _picks_rows(value: Value) -> bool:
+    """Whether it is made of rows of its first operand, each a vector or longer, at places that are data."""
+    if value.prim != "gather_nd" or value.rank < value.args[1].rank:
+        return False
+    row = value.shape[-1]
+    return isinstance(row, int) and row >= _VECTOR
+
+
+def _picks_many(value: Value) -> bool:
+    """Whether so much is picked that to lay rows side by side first takes less time than it saves."""
+    picked, source = value.size, value.args[0].size
+    return not isinstance(picked, int) or not isinstance(source, int) or picked * _TURNING >= source
 
 
 def can_fail(value: Value) -> bool:
@@ -117,6 +136,8 @@ def _gathers(value: Value, axis: int) -> bool:
     seen = {value.id: value}
     for part in (rest := [value]):
         if part.prim == "gather" and part.attrs["axis"] == axis:
+            return True
+        if _picks_rows(part) and part.attrs["batch_dims"] <= axis < part.args[1].rank - 1:
             return True
         new = {a.id: a for a in part.args if part.kind == "map" and a.rank == value.rank}
         rest += [a for a in new.values() if a.id not in seen]

@@ -50,6 +50,36 @@ def test_how_kernels_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "places", "rows"),
+    [
+        (x(2, 60, 16), x(2, 9, 1, dtype=dt.I32), True),
+        (x(2, 60, 16), x(2, 3, 1, dtype=dt.I32), False),
+        (x(2, 60, 7), x(2, 9, 1, dtype=dt.I32), False),
+        (x(2, 60, 16), x(2, 9, 2, dtype=dt.I32), False),
+        (x(2, N, 16), x(2, 3, 1, dtype=dt.I32), True),
+    ],
+)
+def test_rows_that_data_picks_are_laid_side_by_side_if_many_are_read(
+    source: Value, places: Value, rows: bool
+) -> None:
+    left = source.shape[1 + places.shape[-1] :] if isinstance(places.shape[-1], int) else ()
+    picked = make("gather_nd", (source, places), {"batch_dims": 1}, source.dtype, (*places.shape[:-1], *left))
+    assert legal.reads_rows(picked, 0) == rows
+    assert not legal.reads_rows(picked, 1)
+
+
+def test_what_is_picked_is_stored_before_it_is_turned() -> None:
+    def turned(row: int, *perm: int) -> str | None:
+        picked = make("gather_nd", (x(60, row), x(90, 1, dtype=dt.I32)), {"batch_dims": 0}, dt.F32, (90, row))
+        value = picked * x(90, 1)
+        return legal.why_not_turned(value, value.transpose(*perm))
+
+    assert "turns the axis" in str(turned(16, 1, 0))
+    assert turned(16, 0, 1) is None
+    assert turned(4, 1, 0) is None
+
+
+@pytest.mark.parametrize(
     ("value", "fails"),
     [
         (x(4) / 2, False),

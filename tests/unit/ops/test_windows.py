@@ -12,7 +12,6 @@ import sardonyx
 from sardonyx.frontend import load
 from sardonyx.ir.algorithms import region
 from sardonyx.ops.window import Sliding, Window
-from tests.tolerance import assert_close
 from tests.unit.frontend.models import outputs, parsed, shapes
 from tests.unit.ops.peer import assert_agree, both
 
@@ -284,55 +283,6 @@ def test_a_pool_that_is_cut_off_where_no_program_is_chosen_by_its_sizes(op: str,
         feeds = {"x": np.arange(1, 2 * n + 1, dtype=np.float32).reshape(1, 2, n)}
         attributes = {"kernel_shape": [4], "strides": [3], "pads": [0, 1]}
         assert_agree(session.run(None, {**feeds, "k": np.array(True)}), both(op, "", feeds, attributes)[1])
-
-
-@pytest.mark.parametrize("align", [0, 1])
-@pytest.mark.parametrize("mode", ["bicubic", "bilinear", "nearest"])
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-def test_places_outside_are_read_as_onnxruntime_reads_them(mode: str, padding: str, align: int) -> None:
-    random = np.random.default_rng(0)
-    x = random.standard_normal((1, 2, 5, 4)).astype(np.float32)
-    grid = random.uniform(-2.5, 2.5, (1, 9, 8, 2)).astype(np.float32)
-    attributes = {"mode": mode, "padding_mode": padding, "align_corners": align}
-    assert_agree(*both("GridSample", "", {"x": x, "grid": grid}, attributes))
-
-
-@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("channels", [8, 33])
-def test_grid_sample_of_channels_that_lie_side_by_side(mode: str, padding: str, channels: int) -> None:
-    """As deformable attention reads them: the result is that of the same channels one after the other."""
-    random = np.random.default_rng(channels)
-    rows = random.standard_normal((2, 30, 3 * channels)).astype(np.float32)
-    grid = random.uniform(-1.4, 1.4, (6, 9, 3, 2)).astype(np.float32)
-    sampled = f'GridSample<mode = "{mode}", padding_mode = "{padding}">'
-    x = rows.transpose(0, 2, 1).reshape(-1, channels, 5, 6)
-    plain = f"g (float[6,{channels},5,6] x, float[6,9,3,2] p) => (float[?] y) {{ y = {sampled}(x, p) }}"
-    expected = [native(plain, x=v, p=grid)[0] for v in (x, np.maximum(x, 0))]
-    for sizes in (("2,30", "6,9"), ("N,30", "M,Q")):
-        inputs = f"float[{sizes[0]},{3 * channels}] r, float[{sizes[1]},3,2] p"
-        body = f"""g ({inputs}) => (float[?] y, float[?] z) {{
-            c = Constant<value_ints = [-1, {channels}, 5, 6]>()
-            t = Transpose<perm = [0, 2, 1]>(r)
-            x = Reshape(t, c)
-            y = {sampled}(x, p)
-            a = Relu(x)
-            z = {sampled}(a, p)
-        }}"""
-        assert "gather_nd" in load(parsed(body)).graph.primitives
-        for got, wanted in zip(native(body, r=rows, p=grid), expected, strict=True):
-            assert_close(got, wanted, 4)
-
-
-@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
-def test_a_place_that_is_no_number_is_outside(mode: str) -> None:
-    grid = np.zeros((1, 1, 20, 2), np.float32)
-    grid[0, 0, :4] = [[np.nan, 0], [0, np.inf], [-np.inf, np.nan], [1e30, 0]]
-    call = f'GridSample<mode = "{mode}">(x, p)'
-    body = f"g (float[1,1,5,5] x, float[1,1,20,2] p) => (float[?] y) {{ y = {call} }}"
-    (y,) = native(body, x=X, p=grid)
-    np.testing.assert_array_equal(y[0, 0, 0, :4], 0)
-    np.testing.assert_array_equal(y[0, 0, 0, 4:], X[0, 0, 2, 2])
 
 
 BLOCKS: tuple[dict[str, tuple[int, ...]], ...] = (

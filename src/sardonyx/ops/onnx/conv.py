@@ -217,10 +217,10 @@ def deform_conv(
         shift = shifts.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
         places.append(shift.reshape((n, offset_group, taps, *window.out)) + base + taken)
     per = dims.floordiv(channels, offset_group)
-    columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places)
     if mask is not None:
         mask = shaped(mask, "the mask", n, offset_group * taps, *window.out)
-        columns = columns * mask.reshape((n, offset_group, 1, taps, *window.out))
+        mask = mask.reshape((n, offset_group, taps, *window.out))
+    columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places, mask)
     inner = w.shape[1] * taps
     places_count = dims.product(window.out)
     columns = columns.reshape((n, group, inner, places_count))

@@ -20,6 +20,8 @@ from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
 
 _FEW_CHANNELS = 8
+_TURNING = 16
+"""Pixels that are turned, to have their channels side by side, in the time one point takes otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +117,26 @@ def _side_by_side(x: Value, axis: int) -> bool:
     return all(n == 1 for n in x.shape[axis + 1 :])
 
 
-def sample(x: Value, places: Sequence[Value], mode: str, border: Border) -> Value:
+def _reads_pixels(x: Value, points: Dim, pixels: Dim, mode: str) -> bool:
+    """Whether x[n, g, c, *] is read a pixel at a time, all channels of it."""
+    c = x.shape[2]
+    if not isinstance(c, int) or c < _FEW_CHANNELS:
+        return False
+    few = isinstance(points, int) and isinstance(pixels, int) and points * _TURNING < pixels
+    return _side_by_side(x, 2) or not (few or mode == "nearest")
+
+
+def sample(x: Value, places: Sequence[Value], mode: str, border: Border, scale: Value | None = None) -> Value:
     """x[n, g, c, *] read at places[a][n, g, p...] along each spatial axis a: y[n, g, c, p...].
 
-    `mode` is nearest (places are integral), linear or cubic.
+    `mode` is nearest (places are integral), linear or cubic. What is read at a point is multiplied by
+    scale[n, g, p...].
     """
     n, g, c, *spatial = x.shape
     points = places[0].shape[2:]
     count, pixels = dims.product(points), dims.product(spatial)
     flat = x.reshape((n, g, c, pixels))
-    by_pixel = isinstance(c, int) and c >= _FEW_CHANNELS and _side_by_side(x, 2)
+    by_pixel = _reads_pixels(x, count, pixels, mode)
     rows = flat.transpose(0, 1, 3, 2) if by_pixel else flat
     total: Value | None = None
     axes = [_taps(p, size, mode, border) for p, size in zip(places, spatial, strict=True)]
@@ -143,13 +155,15 @@ def sample(x: Value, places: Sequence[Value], mode: str, border: Border) -> Valu
         part = pixel * weight.cast(x.dtype)
         total = part if total is None else total + part
     assert total is not None
+    if scale is not None:
+        total = total * scale.reshape((n, g, *points, 1) if by_pixel else (n, g, 1, count))
     last = 2 + len(points)
     return total.transpose(0, 1, last, *range(2, last)) if by_pixel else total.reshape((n, g, c, *points))
 
 
-def linear_sample(x: Value, places: Sequence[Value]) -> Value:
+def linear_sample(x: Value, places: Sequence[Value], scale: Value | None) -> Value:
     """`sample` between pixels, with zeros outside."""
-    return sample(x, places, "linear", Border())
+    return sample(x, places, "linear", Border(), scale)
 
 
 _MODES = {

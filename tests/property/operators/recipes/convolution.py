@@ -170,7 +170,7 @@ def col2im(d: Draw) -> Call:
 def deform_conv(d: Draw) -> Call:
     w = windows(d, automatic=False, ranks=(2,))
     group, offset_group = d.one_of(1, 2), d.one_of(1, 2)
-    per, outputs, batch = d.one_of(2, 4), d.one_of(1, 2, 16), d.one_of(1, 2, 0)
+    per, outputs, batch = d.one_of(2, 4, 16, 18), d.one_of(1, 2, 16), d.one_of(1, 2, 0)
     x = d.within((batch, group * per, *w.n), -3, 3)
     weights = d.within((group * outputs, per, *w.kernel), -2, 2)
     # Quarters, so that no rounding moves a place over the border.
