@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +120,27 @@ def test_every_way_of_computing_is_drawn(knob: Knob[str]) -> None:
             options = worker.options_of(case.make(7, number))
             drawn.add(options.get_session_config_entry(knob.entry))
     assert drawn == set(knob.choices[1:])
+
+
+def test_a_run_after_one_without_memory_is_compared_with_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    real = sardonyx.InferenceSession.run
+
+    def second(*arguments: Any) -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            raise MemoryError
+        return real(*arguments)
+
+    monkeypatch.setattr(sardonyx.InferenceSession, "run", second)
+    for number in range(40):
+        runs.clear()
+        outcomes = list(worker.run(case.make(7, number), tmp_path / str(number)))
+        if outcomes[1:3] == ["run: MemoryError (memory)", "run: ok"]:
+            return
+    raise AssertionError("no model ran twice")
 
 
 def test_the_seeds_of_this_folder_run() -> None:

@@ -98,6 +98,7 @@ def run(case: Case, folder: Path) -> Iterator[str]:
         return
     yield "load: ok"
     feeds = fitting(session, case.feeds, case.chance)
+    first: list[Any] = []
     for turn in range(case.chance.choice(_TURNS)):
         guard.WATCH.stain = guard.STAINS[turn % 2]
         fed = _next(session, feeds, turn, case.chance)
@@ -117,7 +118,7 @@ def run(case: Case, folder: Path) -> Iterator[str]:
             yield "run: ok"
             if turn == 0:
                 first = results
-            elif turn == 1 and not is_random(case.model) and (why := differ(first, results)):
+            elif turn == 1 and first and not is_random(case.model) and (why := differ(first, results)):
                 raise Fault(f"memory is read before it is written: {why}", case.name)
         guard.WATCH.check()
 
