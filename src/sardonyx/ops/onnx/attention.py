@@ -18,6 +18,7 @@ from sardonyx.ops.precision import widened
 from sardonyx.ops.table import op
 
 LOWEST = -3.4028234663852886e38
+_LOWEST_OF = {dt.F16: -65504.0, dt.F64: -1.7976931348623157e308}
 
 
 def split_heads(x: Value, heads: int | None) -> Value:
@@ -93,7 +94,7 @@ def _softmax(x: Value, scores: Scores) -> Value:
         top = top.max(scores.sink.cast(x.dtype))
     masked = scores.bias is not None or scores.allowed is not None
     if masked:
-        top = top.max(max(LOWEST, -65504.0) if x.dtype is dt.F16 else LOWEST)
+        top = top.max(_LOWEST_OF.get(x.dtype, LOWEST))
     e = (x - top).exp()
     total = e.sum(3)
     if scores.sink is not None:

@@ -51,6 +51,21 @@ def test_a_query_that_sees_nothing_gives_zero() -> None:
     np.testing.assert_allclose(y, expected(q, k, k, mask), atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "lowest"), [("float", -3.4e38), ("double", -3.5e38), ("double", -1.79e308)])
+def test_a_query_that_sees_all_keys_as_badly_mixes_them_evenly(kind: str, lowest: float) -> None:
+    model = parsed(
+        f"""g ({kind}[1,1,3,8] q, {kind}[1,1,4,8] k, {kind}[3,4] m) => ({kind}[?] y) {{
+        y = Attention(q, k, k, m) }}""",
+        23,
+    )
+    dtype = np.dtype(np.float32 if kind == "float" else np.float64)
+    mask = np.zeros((3, 4), dtype)
+    mask[1] = lowest
+    q, k = numbers(1, 1, 3, 8).astype(dtype), numbers(1, 1, 4, 8).astype(dtype)
+    (y,) = outputs(model, q, k, mask)
+    np.testing.assert_allclose(y[0, 0, 1], k[0, 0].mean(0), atol=1e-6)
+
+
 def test_the_cache_grows_by_the_new_keys() -> None:
     model = parsed(
         """g (float[B,S,16] q, float[B,2,P,8] p) => (float[?] y, float[?] k, float[?] v) {
