@@ -304,7 +304,7 @@ class _Forms:
             sums = self.contraction(padded, part.weights, attrs, shape, value.dtype)
             results.append(sums.reshape(split))
         rows, columns = p.strides
-        y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
+        y = p.joined(results, (1, 2)).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, self.block))
         y = y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], self.block))
         return Blocked.in_order(y, channels_of(value))

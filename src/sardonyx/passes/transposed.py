@@ -41,8 +41,9 @@ class Part:
     """The convolution of some phases, all of which reach as many inputs.
 
     `weights` is [group * phases * channels, inputs / group, J...], its channels ordered (group, phase...,
-    channel); None if no input reaches these phases. `low` and `high` pad the input, `dilations` are those of
-    J, `sizes` counts phases by axis.
+    channel), or the last phase behind the channel; None if no input reaches these phases. `low` and `high`
+    pad the input, `dilations` are those of J, `sizes` counts phases by axis. Of input padded for all
+    parts the convolution has `more` results an axis, its own from `start` on.
     """
 
     weights: Value | None
@@ -50,6 +51,8 @@ class Part:
     high: tuple[Dim, ...]
     dilations: tuple[int, ...]
     sizes: tuple[int, ...]
+    start: tuple[int, ...]
+    more: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Phases:
     """The convolutions of all phases.
 
     `parts` are those of all combinations of `splits` runs of phases an axis, the last axis running fastest.
-    `counts` are the positions q an axis; `start` crops the result.
+    `counts` are the positions q an axis; `start` crops the result. `low` and `high` pad the input for all.
     """
 
     parts: tuple[Part, ...]
@@ -65,13 +68,14 @@ class Phases:
     counts: tuple[Dim, ...]
     start: tuple[Dim, ...]
     strides: tuple[int, ...]
+    low: tuple[Dim, ...]
+    high: tuple[Dim, ...]
 
-    def joined(self, results: Sequence[Value], axis: int) -> Value:
-        """The results of all parts side by side, their phases from `axis` on."""
+    def joined(self, results: Sequence[Value], axes: Sequence[int]) -> Value:
+        """The results of all parts side by side, their phases along these axes."""
         rest = list(results)
-        for number in reversed(range(len(self.splits))):
-            runs = self.splits[number]
-            rest = [concat(rest[at : at + runs], axis + number) for at in range(0, len(rest), runs)]
+        for runs, axis in zip(reversed(self.splits), reversed(axes), strict=True):
+            rest = [concat(rest[at : at + runs], axis) for at in range(0, len(rest), runs)]
         return rest[0]
 
 
@@ -115,8 +119,10 @@ def _runs(kernel: int, stride: int, dilation: int) -> tuple[_Run, ...]:
     return tuple(runs)
 
 
-def phases(value: Value, channels: int) -> Phases:
+def phases(value: Value, channels: int, *, pixels_last: bool = False) -> Phases:
     """The phases of a transposed convolution, its output channels per group padded to `channels`.
+
+    With `pixels_last` the phases of the last axis run faster than the channels.
 
     Phases of different reach are apart: a zero in place of a missing tap would spread infinities and NaN.
     """
@@ -125,7 +131,7 @@ def phases(value: Value, channels: int) -> Phases:
     group, strides = at["group"], tuple(at["strides"])
     kernel = [int(k) for k in w.shape[2:]]  # type: ignore[arg-type]
     runs = [_runs(k, s, d) for k, s, d in zip(kernel, strides, at["dilations"], strict=True)]
-    firsts, lasts, start = [], [], []
+    firsts, lasts, start, farthest = [], [], [], []
     for size, crop, out, s, found in zip(x.shape[2:], at["low"], at["out"], strides, runs, strict=True):
         first, last = dims.floordiv(crop, s), dims.ceildiv(crop + out, s)
         reached = [run for run in found if run.taps]
@@ -140,23 +146,29 @@ def phases(value: Value, channels: int) -> Phases:
         firsts.append(first)
         lasts.append(last)
         start.append(crop - first * s)
+        farthest.append((max(run.reach for run in reached), min(run.back for run in reached)))
     parts = []
     for chosen in itertools.product(*runs):
         ends = zip(chosen, lasts, x.shape[2:], strict=True)
+        whole = [(run, *far) for run, far in zip(chosen, farthest, strict=True)]
         parts.append(
             Part(
-                _weights(w, group, channels, chosen) if all(r.taps for r in chosen) else None,
+                _weights(w, group, channels, chosen, pixels_last) if all(r.taps for r in chosen) else None,
                 tuple(run.reach - first for run, first in zip(chosen, firsts, strict=True)),
                 tuple(last - run.back - size for run, last, size in ends),
                 tuple(run.dilation for run in chosen),
                 tuple(run.size for run in chosen),
+                tuple(reach - run.reach for run, reach, _ in whole),
+                tuple(reach - run.reach + run.back - back for run, reach, back in whole),
             )
         )
     counts = tuple(last - first for first, last in zip(firsts, lasts, strict=True))
-    return Phases(tuple(parts), tuple(map(len, runs)), counts, tuple(start), strides)
+    low = tuple(reach - first for (reach, _), first in zip(farthest, firsts, strict=True))
+    high = tuple(n - back - size for (_, back), n, size in zip(farthest, lasts, x.shape[2:], strict=True))
+    return Phases(tuple(parts), tuple(map(len, runs)), counts, tuple(start), strides, low, high)
 
 
-def _weights(w: Value, group: int, channels: int, runs: Sequence[_Run]) -> Value:
+def _weights(w: Value, group: int, channels: int, runs: Sequence[_Run], pixels_last: bool) -> Value:
     """The taps of a run of phases of each axis, flipped."""
     spatial = len(runs)
     w = w.pad((0,) * w.rank, (0, channels - int(w.shape[1]), *(0,) * spatial))  # type: ignore[arg-type]
@@ -165,7 +177,10 @@ def _weights(w: Value, group: int, channels: int, runs: Sequence[_Run]) -> Value
     per = dims.floordiv(w.shape[0], group)
     w = w.reshape((group, per, *w.shape[1:]))
     taps = [3 + 2 * a for a in range(spatial)]
-    w = w.transpose(0, *(a + 1 for a in taps), 2, 1, *taps)
+    order = [*(a + 1 for a in taps), 2]
+    if pixels_last:
+        order[-2:] = order[:-3:-1]
+    w = w.transpose(0, *order, 1, *taps)
     total = dims.product(w.shape[: 2 + spatial])
     return w.reshape((total, per, *(run.taps for run in runs)))
 
@@ -183,26 +198,32 @@ def _tapped(w: Value, axis: int, run: _Run) -> Value:
 
 
 def as_convolution(value: Value) -> Value:
-    """The whole transposed convolution over plain tensors."""
+    """The whole transposed convolution over plain tensors.
+
+    Phases of pixels lie side by side in its result, and so they do in what the convolution makes of a pixel.
+    """
     x, w = value.args
     group, channels = value.attrs["group"], int(w.shape[1])  # type: ignore[arg-type]
     spatial = x.rank - 2
-    p = phases(value, channels)
+    p = phases(value, channels, pixels_last=True)
     none, ones = (0,) * spatial, (1,) * spatial
     attrs = {"strides": ones, "low": none, "high": none, "group": group}
     results = []
+    padded = x.pad((0, 0, *p.low), (0, 0, *p.high))
     for part in p.parts:
-        shape = (x.shape[0], group, *part.sizes, channels, *p.counts)
+        shape = (x.shape[0], group, *part.sizes[:-1], channels, part.sizes[-1], *p.counts)
         if part.weights is None:
             results.append(scalar(0, value.dtype).broadcast(shape))
             continue
-        padded = x.pad((0, 0, *part.low), (0, 0, *part.high))
-        flat = (x.shape[0], part.weights.shape[0], *p.counts)
+        lead = (x.shape[0], part.weights.shape[0])
+        found = (n + more for n, more in zip(p.counts, part.more, strict=True))
         own = attrs | {"dilations": part.dilations}
-        results.append(make("conv", (padded, part.weights), own, value.dtype, flat).reshape(shape))
-    order = [0, 1, 2 + spatial]
-    for a in range(spatial):
-        order += [3 + spatial + a, 2 + a]
-    y = p.joined(results, 2).transpose(*order)
+        y = make("conv", (padded, part.weights), own, value.dtype, (*lead, *found))
+        results.append(y.slice((0, 0, *part.start), (*lead, *p.counts)).reshape(shape))
+    apart = [*range(2, 1 + spatial), 2 + spatial]
+    order = [0, 1, 1 + spatial]
+    for a, phase in enumerate(apart):
+        order += [3 + spatial + a, phase]
+    y = p.joined(results, apart).transpose(*order)
     y = y.reshape((x.shape[0], group * channels, *(n * s for n, s in zip(p.counts, p.strides, strict=True))))
     return y.slice((0, 0, *p.start), value.shape)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from sardonyx.base import dim as dims
 from sardonyx.ir.run import run
-from sardonyx.ir.value import Value, make
+from sardonyx.ir.value import Value, const, make
 from sardonyx.passes.transposed import as_convolution, phases, transposed
-from tests.unit.kernels.compiled import graph_of
+from tests.runnable import runnable_targets
+from tests.unit.kernels.compiled import graph_of, native
 from tests.unit.passes.graphs import GOAL
 
 small = st.integers(1, 4)
@@ -59,6 +60,71 @@ def test_values_are_exact(data: Any) -> None:
     assert "conv_transpose" not in {v.prim for v in graph.order()}
     (got,) = run(graph, [x, w])
     np.testing.assert_array_equal(got, expected(x, w, *given_))
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (3, 2), (4, 5)])
+@pytest.mark.parametrize("strides", [(2, 2), (1, 3), (3, 2)])
+@pytest.mark.parametrize("dilations", [(1, 1), (2, 1), (3, 2)])
+def test_infinities_and_nan_reach_what_their_taps_reach(kernel: Any, strides: Any, dilations: Any) -> None:
+    rng = np.random.default_rng(1)
+    x, w = rng.integers(-3, 4, (1, 2, 4, 5)).astype(float), rng.integers(1, 4, (2, 3, *kernel)).astype(float)
+    x[0, 0, 0, 0], x[0, 1, 3, 4], x[0, 1, 1, 2] = np.inf, np.nan, np.inf
+    extent = [
+        (n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((4, 5), strides, kernel, dilations, strict=True)
+    ]
+    given_ = (1, strides, dilations, (1, 1), (extent[0] - 1, extent[1] - 2))
+    (got,) = run(graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w]), [x, w])
+    np.testing.assert_array_equal(got, expected(x, w, *given_))
+
+
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize(
+    ("channels", "group", "kernel", "strides", "low"),
+    [
+        (3, 1, (2, 2), (2, 2), (0, 0)),
+        (3, 1, (4, 4), (2, 2), (1, 1)),
+        (1, 1, (3, 3), (2, 2), (1, 1)),
+        (5, 2, (4, 3), (4, 2), (0, 1)),
+        (3, 1, (5, 8), (3, 4), (2, 0)),
+    ],
+)
+@pytest.mark.parametrize("free", [False, True])
+def test_few_channels_in_native_code(
+    target: Any, dtype: Any, channels: int, group: int, kernel: Any, strides: Any, low: Any, free: bool
+) -> None:
+    rng, n = np.random.default_rng(2), dims.symbol("n", 1)
+    x = rng.integers(-3, 4, (2, 17 * group, 5, 7)).astype(dtype)
+    w = rng.integers(-3, 4, (17 * group, channels, *kernel)).astype(dtype)
+    out = [(size - 1) * s + k - 2 * at for size, s, k, at in zip((5, 7), strides, kernel, low, strict=True)]
+    wide = (n - 1) * strides[1] + kernel[1] - 2 * low[1] if free else out[1]
+
+    def build(a: Value) -> list[Value]:
+        return [made(a, const(w), group, strides, (1, 1), low, (out[0], wide))]
+
+    graph = graph_of(build, [x], sizes=[(2, 17 * group, 5, n)] if free else ())
+    (got,) = native(transposed(graph, GOAL), target, [x])
+    wanted = expected(x.astype(float), w.astype(float), group, strides, (1, 1), low, tuple(out))
+    np.testing.assert_array_equal(got, wanted.astype(dtype))
+
+
+def test_phases_of_pixels_lie_side_by_side_and_all_parts_read_one_padded_input() -> None:
+    x, w = np.zeros((1, 1, 4, 4)), np.arange(12.0).reshape(1, 3, 2, 2)
+
+    def weights(a: Value, b: Value) -> list[Value]:
+        (part,) = phases(made(a, b, 1, (2, 2), (1, 1), (0, 0), (8, 8)), 3, pixels_last=True).parts
+        assert part.weights is not None
+        return [part.weights]
+
+    (found,) = run(graph_of(weights, [x, w]), [x, w])
+    np.testing.assert_array_equal(found.ravel(), w.transpose(2, 1, 3, 0).ravel())
+    kernel = np.zeros((1, 3, 3, 3))
+    graph = graph_of(
+        lambda a, b: [as_convolution(made(a, b, 1, (2, 2), (1, 1), (0, 0), (9, 9)))], [x, kernel]
+    )
+    convolutions = [v for v in graph.order() if v.prim == "conv"]
+    assert len(convolutions) == 4
+    assert len({v.args[0].id for v in convolutions}) == 1
 
 
 def test_infinities_do_not_spread_to_phases_without_their_tap() -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.assumed import assumed
 from sardonyx.base.dim import Dim
@@ -24,6 +25,8 @@ from sardonyx.loops.nest import Affine, Kernel, Literal, Load, Store
 
 _FEW, _SHORT = 8, 256
 """Rows that are so few, and so short, are not worth a loop of their own."""
+_SIZES = (1, 2, 4, 8)
+"""Bytes of elements for which there are functions."""
 _CONVERTED = (dt.F16, dt.BF16, dt.BOOL)
 """Types whose elements loops hold as others: bits of NaN would change."""
 
@@ -42,15 +45,18 @@ def move_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Turn] | None:
     sizes = {s.buffer.dtype.size_bytes for s in stores}
     if kernel.form != "loops" or len(stores) < len(kernel.body) or len(sizes) != 1:
         return None
-    moves = [(store, _axes(store, kernel)) for store in stores]
+    (size,) = sizes
+    found = [_axes(store, kernel) for store in stores]
+    width = _beside(found, size) if all(isinstance(store.expr, Load) for store in stores) else 1
+    size *= width
+    moves = [(store, _ordered(_wider(axes, width))) for store, axes in zip(stores, found, strict=True)]
     if any(len(axes) > MOST_AXES or _is_enlarged(store, axes) for store, axes in moves):
         return None
-    (size,) = sizes
     (turn,) = (turn for turn in turns(target) if turn.size_bytes == size)
     reads, writes = touched(kernel)
     call = NativeCall(
         symbol(size),
-        (len(moves), *(word for store, axes in moves for word in _words(store, axes))),
+        (len(moves), *(word for store, axes in moves for word in _words(store, axes, size))),
         reads,
         writes,
         kernel.origins,
@@ -82,14 +88,36 @@ def _is_enlarged(store: Store, axes: Sequence[MovedAxis]) -> bool:
 
 
 def _axes(store: Store, kernel: Kernel) -> list[MovedAxis]:
-    """The axes of a statement, fewest and in the order of its words."""
+    """The axes of a statement, as few as there may be."""
     at = store.expr.at if isinstance(store.expr, Load) else Affine()
     found = [
         MovedAxis(a.extent, at.factor(a), store.at.factor(a))
         for a in (*kernel.outer, *store.axes)
         if a.extent != 1
     ]
-    return _ordered(_merged(sorted(found, key=lambda axis: -abs(assumed(axis.written)))))
+    return _merged(sorted(found, key=lambda axis: -abs(assumed(axis.written))))
+
+
+def _beside(moves: Sequence[Sequence[MovedAxis]], size: int) -> int:
+    """How many elements stay side by side that make one of a larger size; 1 if they do not."""
+    extents = [[a.extent for a in axes if a.read == a.written == 1] for axes in moves]
+    width = extents[0][0] if extents[0] else 1
+    if not isinstance(width, int) or width * size not in _SIZES or any(e != [width] for e in extents):
+        return 1
+    steps = (step for axes in moves for a in axes for step in a[1:] if a.read != 1 or a.written != 1)
+    are_whole = all(dims.equal(dims.floordiv(step, width) * width, step) for step in steps)
+    return width if are_whole else 1
+
+
+def _wider(axes: Sequence[MovedAxis], width: int) -> Sequence[MovedAxis]:
+    """The axes of elements that are so many side by side."""
+    if width == 1:
+        return axes
+    return [
+        MovedAxis(a.extent, *(dims.floordiv(step, width) for step in a[1:]))
+        for a in axes
+        if a.read != 1 or a.written != 1
+    ]
 
 
 def _merged(axes: Iterable[MovedAxis]) -> list[MovedAxis]:
@@ -128,9 +156,9 @@ def _longest(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
     return sorted(axes, key=lambda axis: -assumed(axis.extent))[:1]
 
 
-def _words(store: Store, axes: Sequence[MovedAxis]) -> list[Argument]:
-    """The words of `Move`."""
-    expr, size = store.expr, store.buffer.dtype.size_bytes
+def _words(store: Store, axes: Sequence[MovedAxis], size: int) -> list[Argument]:
+    """The words of `Move` for elements of so many bytes."""
+    expr = store.expr
     read: list[Argument]
     if isinstance(expr, Load):
         read = [Address(expr.buffer.key, expr.at.const), 0]

@@ -149,6 +149,49 @@ def axes_of(kernel: Kernel) -> list[tuple[Any, ...]]:
     return [(rows[n], steps[n + 1], steps[n + 2]) for n in range(0, len(rows), MoveAxis.WORDS)]
 
 
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("beside", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("free", [False, True])
+def test_elements_that_stay_side_by_side_keep_their_bits(
+    target: Any, dtype: DType, beside: int, free: bool
+) -> None:
+    x = random_bits(dtype, (5, 7, 3, beside))
+    n = dims.symbol("n", 1)
+
+    def moved(v: Value) -> list[Value]:
+        a, b, c, last = v.shape
+        cut = [v.slice((0, 0, 0, at), (a, b, c, last - 1)) for at in (0, 1)]
+        return [
+            v.transpose(0, 2, 1, 3),
+            v.transpose(2, 1, 0, 3),
+            *(part.transpose(1, 0, 2, 3) for part in cut),
+        ]
+
+    graph = graph_of(moved, [x], sizes=[(5, n, 3, beside)] if free else ())
+    assert {call.kind for call in calls(graph)} == {"move"}
+    whole, other, *cut = native(graph, target, [x])
+    same_bits(whole, np.ascontiguousarray(x.transpose(0, 2, 1, 3)))
+    same_bits(other, np.ascontiguousarray(x.transpose(2, 1, 0, 3)))
+    for at, part in enumerate(cut):
+        same_bits(part, np.ascontiguousarray(x[..., at : beside - 1 + at].transpose(1, 0, 2, 3)))
+
+
+def test_elements_that_stay_side_by_side_are_moved_as_one() -> None:
+    def moved(*axes: tuple[int, int, int], dtype: DType = dt.F32) -> str:
+        found = move_call(nest(axes, dtype, dtype), GOAL.target)
+        assert found is not None
+        return found[0].symbol
+
+    assert moved((6, 2, 80), (40, 12, 2), (2, 1, 1)) == "sdx_move_8"
+    assert axes_of(nest([(6, 2, 80), (40, 12, 2), (2, 1, 1)])) == [(6, 2, 80), (40, 12, 2)]
+    assert moved((6, 2, 80), (40, 12, 2), (2, 1, 1), dtype=dt.U8) == "sdx_move_2"
+    assert moved((6, 8, 320), (40, 48, 8), (8, 1, 1), dtype=dt.U8) == "sdx_move_8"
+    assert moved((6, 3, 80), (40, 18, 2), (2, 1, 1)) == "sdx_move_4", "they begin at odd places"
+    assert moved((6, 4, 160), (40, 24, 4), (4, 1, 1)) == "sdx_move_4", "nothing moves 16 bytes"
+    assert moved((6, 2, 80), (40, 12, 2), (2, 1, 1), dtype=dt.F64) == "sdx_move_8"
+
+
 def test_axes_that_run_on_are_one_and_unit_axes_are_none() -> None:
     assert axes_of(nest([(4, 60, 60), (1, 7, 9), (5, 12, 12), (12, 1, 1)])) == [(1, 0, 0), (240, 1, 1)]
     assert axes_of(nest([(5, 12, 16), (12, 1, 1)])) == [(5, 12, 16), (12, 1, 1)]
