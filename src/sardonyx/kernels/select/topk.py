@@ -1,7 +1,7 @@
 """The k best elements along an axis, in order: a heap of the best so far, most others rejected by vectors.
 
 A vector holds elements of a line where these lie side by side, else those of as many lines at one place. Many
-of a line whose elements lie side by side are sieved.
+of a line whose elements lie side by side are sieved; few of a short one are found one after the other.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
+from sardonyx.kernels.select.few import FEW, SHORT, define_few
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
 from sardonyx.kernels.select.radix import entry_at, load_payload
 from sardonyx.kernels.select.sieve import define_sieve, sieve_bytes
@@ -113,7 +114,8 @@ def topk_ir(selection: Selection, target: Target) -> str:
     module = Module()
     functions = define_sort(module, selection.symbol, selection.entry, lambda f, _, a, b: f.icmp("ugt", a, b))
     sieve = _define_sieve(module, selection, target)
-    _Writer(module, selection, target, *functions, sieve).write()
+    few = _define_few(module, selection, target) if key_bits(selection.dtype) == 32 else None
+    _Writer(module, selection, target, *functions, sieve, few).write()
     return module.text()
 
 
@@ -127,14 +129,31 @@ def _define_sieve(module: Module, selection: Selection, target: Target) -> str:
     return define_sieve(module, selection.symbol, keys, key_bits(selection.dtype), target)
 
 
+def _define_few(module: Module, selection: Selection, target: Target) -> str:
+    """Add the function that finds the best of a short line one after the other; returns its name."""
+
+    def keys(f: Function, line: V, first: V, mask: V) -> V:
+        return selection.key(f, Access(f, selection.dtype, target).load_lanes(line, first, mask))
+
+    return define_few(module, selection.symbol, keys, target)
+
+
 class _Writer:
     """Writes the kernel: lines shared by threads, the heaps of those of a vector in scratch."""
 
     def __init__(
-        self, module: Module, selection: Selection, target: Target, build: str, sink: str, sieve: str
+        self,
+        module: Module,
+        selection: Selection,
+        target: Target,
+        build: str,
+        sink: str,
+        sieve: str,
+        few: str | None,
     ) -> None:
         self.f = Function(module, selection.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.selection, self.target, self.build, self.sink, self.sieve = selection, target, build, sink, sieve
+        self.selection, self.target, self.build, self.sink = selection, target, build, sink
+        self.sieve, self.few = sieve, few
         args, self.ctx = self.f.params
         pointers = (Word.X, Word.VALUES, Word.PLACES)
         self.word = {
@@ -169,7 +188,12 @@ class _Writer:
             with f.when(sieves):
                 entries = f.call(self.sieve, "ptr", self.rows, word[Word.SIZE], k, self.heaps)
                 self._write_line(int_(0), first_to, lambda n: load_payload(f, entry_at(f, entries, n)))
-            heaps = f.select(sieves, int_(0), lines)
+            seen = self._is_seen_through(side_by_side)
+            if self.few:
+                with f.when(seen):
+                    f.call(self.few, "void", self.rows, word[Word.SIZE], k, self.heaps)
+                    self._write_line(int_(0), first_to, partial(self._place_in, self.heaps))
+            heaps = f.select(f.binary("or", sieves, seen), int_(0), lines)
             with f.loop(int_(0), heaps) as line:
                 self._begin(line.index)
             with f.when(f.icmp("eq", f.mul(heaps, inner), int_(1))):
@@ -182,6 +206,15 @@ class _Writer:
                 self._write_line(line.index, f.add(first_to, line.index), partial(self._place_in, heap))
         f.ret()
         f.finish()
+
+    def _is_seen_through(self, side_by_side: V) -> V:
+        """Whether the best of a line are found one after the other."""
+        f = self.f
+        if self.few is None:
+            return int_(0, "i1")
+        is_short = f.icmp("sle", self.word[Word.SIZE], int_(SHORT))
+        are_few = f.icmp("sle", self.word[Word.K], int_(FEW))
+        return f.binary("and", side_by_side, f.binary("and", is_short, are_few))
 
     def _heap(self, line: V) -> V:
         """The heap of a line of the vector."""

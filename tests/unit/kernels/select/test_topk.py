@@ -73,6 +73,21 @@ def test_special_numbers(target: Target, dtype: Any, largest: bool) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("size", [1, 7, 8, 16, 33, 255, 256, 257])
+def test_few_of_short_lines(target: Target, size: int) -> None:
+    rng = np.random.default_rng(size)
+    x = rng.integers(-9, 9, (5, size)).astype(np.float32)
+    x[1] = np.nan
+    x[2, ::3] = -np.inf
+    x[3] = -0.0
+    for k in {1, min(2, size), min(16, size), min(17, size)}:
+        for largest in (True, False):
+            check(x, target, k, 1, largest, (1, 2))
+            check(x.view(np.uint32), target, k, 1, largest)
+            check(x.astype(ml_dtypes.bfloat16), target, k, 1, largest)
+
+
+@TARGETS
 def test_long_lines(target: Target) -> None:
     x = np.random.default_rng(3).standard_normal((2, 30_000)).astype(np.float32)
     for k in (10, 5000):
