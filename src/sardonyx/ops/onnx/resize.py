@@ -156,8 +156,12 @@ def _whole(axis: Axis, dtype: DType) -> Value:
 
 
 def _place(axis: Axis, policy: Policy) -> Value:
-    """The place in the input of every output element, [out]; f64 where it is rounded or many depend on it."""
-    dtype = dt.F64 if axis.ratio and (policy.mode == "nearest" or policy.antialias) else dt.F32
+    """The place in the input of every output element, [out].
+
+    It is f64 where it is rounded, many depend on it, or it may lie outside.
+    """
+    decides = axis.ratio and (policy.mode == "nearest" or policy.antialias)
+    dtype = dt.F64 if axis.roi or decides else dt.F32
     x, one = _steps(axis.out, dtype), _number(axis.out).le(scalar(1, dt.F32))
     match policy.transform:
         case "half_pixel":
@@ -177,8 +181,8 @@ def _place(axis: Axis, policy: Policy) -> Value:
             return x * (_number(axis.n, dtype) - 1.0) / _span(axis, dtype)
         case "tf_crop_and_resize" if axis.roi is not None:
             start, end = axis.roi
-            last = _number(axis.n) - 1.0
-            inner = x * (end - start) * last / _span(axis, dt.F32)
+            last = _number(axis.n, dtype) - 1.0
+            inner = x * (end - start) * last / _span(axis, dtype)
             middle = x * 0.0 + (end - start) * last * 0.5
             return one.where(middle, inner) + start * last
     raise UnsupportedOp(f"coordinate_transformation_mode {policy.transform!r} is not supported")
@@ -216,11 +220,11 @@ def _neighbours(place: Value, axis: Axis, policy: Policy) -> list[tuple[Value, V
     weights = [1.0 - ratio, ratio] if policy.mode == "linear" else cubic_weights(ratio, policy.cubic_a)
     places = [before + float(k) for k in range(0 if policy.mode == "linear" else -1, len(weights) // 2 + 1)]
     if policy.exclude_outside:
-        last = _number(axis.n - 1)
-        inside = [scalar(0, dt.F32).le(p).logical_and(p.le(last)) for p in places]
+        last = _number(axis.n - 1, place.dtype)
+        inside = [scalar(0, place.dtype).le(p).logical_and(p.le(last)) for p in places]
         weights = [ok.where(w, 0.0) for ok, w in zip(inside, weights, strict=True)]
         total = _total(weights)
-        weights = [w / total.eq(0.0).where(scalar(1, dt.F32), total) for w in weights]
+        weights = [w / total.eq(0.0).where(scalar(1, place.dtype), total) for w in weights]
     return list(zip(places, weights, strict=True))
 
 
@@ -282,7 +286,8 @@ def _blend(y: Value, axis: Axis, policy: Policy) -> Value:
         )
     if policy.transform != "tf_crop_and_resize":
         return result
-    outside = place.lt(0.0).logical_or(_number(axis.n - 1).lt(place)).reshape(wide)
+    last = _number(axis.n - 1, place.dtype)
+    outside = place.lt(0.0).logical_or(last.lt(place)).reshape(wide)
     return outside.where(scalar(policy.extrapolation, y.dtype), result)
 
 
@@ -323,7 +328,7 @@ def _element(vector: Value, index: int) -> Value:
 def _region(roi: Value | None, index: int, count: int) -> tuple[Value, Value] | None:
     if roi is None:
         return None
-    return _element(roi.cast(dt.F32), index), _element(roi.cast(dt.F32), index + count)
+    return _element(roi.cast(dt.F64), index), _element(roi.cast(dt.F64), index + count)
 
 
 def axes_by_sizes(
@@ -347,9 +352,8 @@ def axes_by_sizes(
         whole = (dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor")
         out, ratios = operands.sizes(whole.cast(dt.I64), "the sizes"), [one.reshape(())] * len(axes)
         pairs = _kept(pairs, keep)
-    exact = pairs if roi is None else []
     return [
-        Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes)), exact[i] if exact else None)
+        Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes)), pairs[i] if pairs else None)
         for i, a in enumerate(axes)
     ]
 

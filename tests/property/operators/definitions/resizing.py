@@ -23,6 +23,13 @@ def nearest(n: int, out: int, transform: str, rounding: str) -> list[int]:
     return [min(max(ROUNDINGS[rounding](_place(i, n, out, transform)), 0), n - 1) for i in range(out)]
 
 
+def cropped(n: int, out: int, rounding: str, start: float, end: float) -> list[int]:
+    """The same of a region whose ends are parts of the axis, which both lie on it."""
+    first, whole = Fraction(start) * (n - 1), (Fraction(end) - Fraction(start)) * (n - 1)
+    steps = [Fraction(i, out - 1) for i in range(out)] if out > 1 else [Fraction(1, 2)]
+    return [ROUNDINGS[rounding](first + step * whole) for step in steps]
+
+
 def _place(i: int, n: int, out: int, transform: str) -> Fraction:
     match transform:
         case "asymmetric":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.frontend import load
-from tests.property.operators.definitions.resizing import ROUNDINGS, nearest
+from tests.property.operators.definitions.resizing import ROUNDINGS, cropped, nearest
 from tests.unit.frontend.models import outputs, parsed, shapes
 
 
@@ -115,3 +115,31 @@ def test_scales_round_the_product_to_single_precision() -> None:
         model = parsed(resized(f"float[1,1,{size},1] x", [1.0, 1.0, 0.7, 1.0], 'mode = "linear"'))
         (y,) = outputs(model, np.zeros((1, 1, 10, 1), np.float32))
         assert y.shape == (1, 1, 7, 1)
+
+
+REGION = (np.float32(0.1), np.float32(0.8))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("inputs", ["float[17,5,9] x", "float[A,B,C] x"])
+@pytest.mark.parametrize("sizes", [(17, 6, 1), (33, 5, 4), (9, 2, 8)])
+def test_places_in_a_region_are_those_of_its_numbers(
+    rounding: str, inputs: str, sizes: tuple[int, ...]
+) -> None:
+    text = f"""g ({inputs}, float[6] roi, int64[3] z) => (float[?] y) {{ y = Resize<mode = "nearest",
+        coordinate_transformation_mode = "tf_crop_and_resize", nearest_mode = "{rounding}">(x, roi, , z) }}"""
+    x = np.arange(17 * 5 * 9, dtype=np.float32).reshape(17, 5, 9)
+    (y,) = outputs(parsed(text), x, np.repeat(REGION, 3), np.array(sizes))
+    rows = [cropped(n, out, rounding, *map(float, REGION)) for n, out in zip(x.shape, sizes, strict=True)]
+    np.testing.assert_array_equal(y, x[np.ix_(*rows)])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_the_end_of_a_region_that_ends_with_the_axis_is_not_outside(mode: str) -> None:
+    text = f"""g (float[N] x, float[2] roi, int64[1] z) => (float[?] y) {{ y = Resize<mode = "{mode}",
+        coordinate_transformation_mode = "tf_crop_and_resize", extrapolation_value = -9.0>(x, roi, , z) }}"""
+    model = parsed(text)
+    for n in range(2, 40):
+        x = np.arange(n, dtype=np.float32)
+        (y,) = outputs(model, x, np.float32([0.1, 1]), np.array([n + 3]))
+        np.testing.assert_allclose(y[-1], n - 1, rtol=1e-5)
