@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
-from sardonyx.passes.short_sums import IN_PAIRS, Array, taken_apart
+from sardonyx.passes.short_sums import IN_PAIRS, Array, summands
 
 _OF_A_REPEATED_STEP = 2.5
 """What a step takes that is an entry of its own, in steps."""
@@ -67,12 +67,8 @@ def _instructions(tile: RegisterTile) -> float:
 
 
 def _for_tile(w: Array, tile: RegisterTile, goal: Goal) -> Repeated:
-    alone = replace(tile, instruction=replace(tile.instruction, steps=1))
-    kept, rest = taken_apart(w, tile)
-    rests = []
-    while rest.any():
-        some, rest = taken_apart(rest, alone)
-        rests.append(_by_panel(some, tile, goal))
+    kept, others = summands(w, tile)
+    rests = [_by_panel(some, tile, goal) for some in others]
     batch, _, n = w.shape
     by_panel = np.concatenate(rests, 2) if rests else _by_panel(w[:, :0], tile, goal)
     used = by_panel.any((3, 4))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
@@ -101,10 +101,15 @@ def _whole(w: Array) -> Parts:
     return Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
 
 
-def both(w: Array, tile: RegisterTile) -> tuple[Array, Array]:
-    """Two arrays of bytes whose sum weights [batch, K, N] are, neither with a sum of two over the limit."""
-    assert tile.instruction.steps == 1
-    return taken_apart(w, tile)
+def summands(w: Array, tile: RegisterTile) -> tuple[Array, list[Array]]:
+    """Arrays of bytes whose sum weights [batch, K, N] are: one for the tile, others for a step at a time."""
+    alone = replace(tile, instruction=replace(tile.instruction, steps=1))
+    kept, rest = taken_apart(w, tile)
+    others = []
+    while rest.any():
+        some, rest = taken_apart(rest, alone)
+        others.append(some)
+    return kept, others
 
 
 def taken_apart(w: Array, tile: RegisterTile) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
-from sardonyx.passes.short_sums import Parts, both, fits, parts, shortest
+from sardonyx.passes.short_sums import Parts, fits, parts, shortest, summands
 from sardonyx.targets.x86_64 import isa
 
 TILE, PAIRS = (Goal(isa.V3).tile(operand) for operand in ("i8", "i8pairs"))
@@ -100,15 +100,23 @@ def test_weights_of_which_many_are_large_have_no_parts(rng: np.random.Generator)
     assert parts(w, TILE) is None
 
 
-def test_any_weights_are_a_sum_of_two_that_fit(rng: np.random.Generator) -> None:
+@TILES
+def test_any_weights_are_a_sum_of_some_that_fit(tile: RegisterTile, rng: np.random.Generator) -> None:
     for shape in ((2, 40, 24), (1, 3, 5)):
         w = rng.integers(-128, 128, shape).astype(np.int8)
         w[0, :2, :2] = [[-128, 127], [-128, 127]]
-        one, other = both(w, PAIRS)
-        assert one.dtype == other.dtype == np.int8
-        assert np.array_equal(one.astype(int) + other, w)
-        assert fits(one, PAIRS)
-        assert fits(other, PAIRS)
+        kept, others = summands(w, tile)
+        assert kept.dtype == np.int8
+        assert fits(kept, tile)
+        assert np.array_equal(kept.astype(int) + sum(some.astype(int) for some in others), w)
+        assert all(some.dtype == np.int8 and fits(some, PAIRS) for some in others)
+
+
+def test_weights_that_fit_have_nothing_to_add() -> None:
+    w = np.full((1, 64, 8), 32, np.int8)
+    kept, others = summands(w, TILE)
+    assert kept.tolist() == w.tolist()
+    assert not others
 
 
 def test_a_tile_without_short_sums_takes_them_all(rng: np.random.Generator) -> None:

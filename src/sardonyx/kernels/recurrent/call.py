@@ -25,7 +25,7 @@ from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.quantise import scratch_bytes
 from sardonyx.kernels.recurrent.sums import UNROLL, Panel
 from sardonyx.llvm.types import size_of
-from sardonyx.passes.short_sums import IN_PAIRS, both
+from sardonyx.passes.short_sums import summands
 
 Array = np.ndarray[Any, Any]
 
@@ -79,6 +79,7 @@ class _Layer:
         self.packed: list[Storage] = []
         self.floats: list[Storage] = []
         self.rests: Storage | None = None
+        self.rests_stride = 0
 
     def layer(self, activations: tuple[tuple[str, float, float], ...]) -> Layer:
         """What the kernel is generated for."""
@@ -183,8 +184,8 @@ class _Layer:
             modules[many.symbol] = lambda: layer_ir(many, self.goal)
         if self.rests is not None:
             reads.append(self.rests)
-            stride = self.rests.size // self.directions
-            words |= {Word.RESTS: Address(self.rests, stride * first), Word.RESTS_D: stride}
+            words |= {Word.RESTS: Address(self.rests, self.rests_stride * first)}
+            words |= {Word.RESTS_D: self.rests_stride}
         if layer.quantised:
             columns = self._columns()
             reads.append(columns)
@@ -263,18 +264,23 @@ class _Layer:
         return gates[:, :, first : first + panel.gates]
 
     def _packed_in_parts(self, kept: Array, panel: Panel) -> Storage:
-        """Bytes that sums of 16 bits hold, and behind all panels what is too much of some of them."""
-        parts = both(kept, self.goal.tile(IN_PAIRS))
-        small, more = (self._panels(part, panel, 0) for part in parts)
-        directions, groups = small.shape[:2]
-        some = more.reshape(directions, groups, -1).any(-1)
-        behind = (
-            np.cumsum(some).reshape(some.shape) - 1 + groups * (directions - np.arange(directions))[:, None]
+        """Bytes that sums of 16 bits hold; what is too much of some goes to rows of its own."""
+        small, others = summands(kept, self.goal.tile("i8"))
+        packed = self._panels(small, panel, 0)
+        more = np.array([self._panels(some, panel, 0) for some in others], np.int8)
+        rows = more.reshape(len(others), *packed.shape[:3], panel.row_bytes).transpose(1, 2, 0, 3, 4)
+        used = rows.any(-1)
+        counts = used.sum((2, 3))
+        size, (directions, groups) = panel.row_bytes // 4 + 1, counts.shape
+        before = (np.cumsum(counts) - counts.reshape(-1)).reshape(counts.shape)
+        begins = before * size + 2 * groups * (directions - np.arange(directions))[:, None]
+        *_, numbers = np.nonzero(used)
+        rests = np.concatenate([numbers[:, None].astype(np.int32), rows[used].view(np.int32)], 1)
+        self.rests = _stored(
+            np.concatenate([np.stack([begins, counts], -1).reshape(-1), rests.reshape(-1)]).astype(np.int32),
+            dt.I32,
         )
-        self.rests = _stored(np.where(some, behind, 0).astype(np.int32), dt.I32)
-        packed = aligned_zeros((directions * groups + int(some.sum()), *small.shape[2:]), small.dtype)
-        packed[: directions * groups] = small.reshape(-1, *small.shape[2:])
-        packed[directions * groups :] = more[some]
+        self.rests_stride = 2 * groups
         return _stored(packed, dt.I8)
 
     def _shift(self) -> int:

@@ -21,7 +21,6 @@ from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
-from sardonyx.passes.short_sums import IN_PAIRS
 
 
 class Word(IntEnum):
@@ -33,9 +32,9 @@ class Word(IntEnum):
     elements: h of even and odd steps, then c, or z and r * h. Bit d of BACKWARD says that direction d runs
     from the end. COLUMNS, of 8-bit weights, is i32 [D, blocks of units, gates, 3, lanes]: the sum of a
     column, its zero point and the bits of its scale. RESTS, of those whose sums are short, is i32 [D,
-    groups]: how many panels behind the direction's first one lies what is too much of the panel of a group,
-    0 if there is none. MATRIX (and MATRIX_INNER) are weights as matrix registers read them, with strides in
-    dwords; MANY is the kernel for many rows.
+    groups, 2] and more: how many dwords behind the direction's first one lies what is too much of the panel
+    of a group, and of how many rows; each is its number and its weights. MATRIX (and MATRIX_INNER) are
+    weights as matrix registers read them, with strides in dwords; MANY is the kernel for many rows.
     """
 
     STEPS = 0
@@ -138,8 +137,7 @@ class Layer:
     def panels(self, goal: Goal) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
-            tile = goal.find_tile("i8")
-            operand = "i16" if tile is None else IN_PAIRS if tile.limit else "i8"
+            operand = "i8" if goal.find_tile("i8") else "i16"
             return (Panel.of(goal, operand, 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
         operand = OPERAND if self.short else "f64" if self.dtype is dt.F64 else "f32"

@@ -14,6 +14,7 @@ from sardonyx.kernels.recurrent.sums import UNROLL, define_sums
 from sardonyx.kernels.share import Cut, ceil_div
 from sardonyx.kernels.tiles.microkernel import prefetch
 from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.products import add_products
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -52,7 +53,6 @@ class Step:
         row_bytes = f.mul(memory.pitch, int_(size_of(self.layer.compute)))
         row_bytes = self.points.row_bytes if self.points else row_bytes
         tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)
-        self.rest_tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)
         rows = f.sub(self.row1, self.row0)
         cut = Cut.of(f, rows, f.smax(ceil_div(f, rows, int_(panel.max_rows)), int_(1)))
         larger, smaller = self._pick(cut.largest(f)), self._pick(cut.base)
@@ -67,7 +67,7 @@ class Step:
                 self._fetch(group, f.add(begin, row.index))
             f.call_pointer(sums, state, row_bytes, weights_at, inner, tile)
             if panel.instruction.widen:
-                self._add_rest(sums, (state, row_bytes, first, inner), group, tile, size)
+                self._add_rest(state, row_bytes, group, tile, size)
             with f.loop(int_(0), size) as row:
                 self._row(
                     group,
@@ -102,19 +102,29 @@ class Step:
         f, word, weights = self.f, self.memory.word, self.layer.weights[self.phase]
         return f.gep(word[weights], f.mul(self.d, word[Word(weights + 1)]), dtype)
 
-    def _add_rest(self, sums: V, operands: tuple[V, V, V, V], group: V, tile: V, size: V) -> None:
-        """Add the products of what was too much of a group's weights."""
-        f, panel, memory = self.f, self.panel, self.memory
-        state, row_bytes, first, inner = operands
-        rests = f.gep(memory.word[Word.RESTS], f.mul(self.d, memory.word[Word.RESTS_D]), "i32")
-        rest = f.convert("sext", f.load(f.gep(rests, group, "i32"), "i32"), "i64")
-        with f.when(f.icmp("ne", rest, int_(0))):
-            weights = f.gep(first, f.mul(rest, f.mul(inner, int_(panel.row_bytes))), "i8")
-            f.call_pointer(sums, state, row_bytes, weights, inner, self.rest_tile)
-            with f.loop(int_(0), f.mul(size, int_(panel.row_bytes)), panel.vector_bytes) as vector:
-                to, more = (f.gep(at, vector.index, "i8") for at in (tile, self.rest_tile))
-                total = f.binary("add", f.load(to, panel.vector), f.load(more, panel.vector))
-                f.store(total, to)
+    def _add_rest(self, state: V, row_bytes: V, group: V, tile: V, size: V) -> None:
+        """Add the products of what was too much of some rows of a group's weights."""
+        f, panel, word = self.f, self.panel, self.memory.word
+        rests = f.gep(word[Word.RESTS], f.mul(self.d, word[Word.RESTS_D]), "i32")
+        place = f.gep(rests, f.mul(group, int_(2)), "i32")
+        begin, count = (
+            f.convert("sext", f.load(f.gep(place, int_(n), "i32"), "i32"), "i64") for n in range(2)
+        )
+        with f.loop(int_(0), count, 1, [f.gep(rests, begin, "i32")]) as turn:
+            (rest,) = turn.carried
+            step = f.convert("sext", f.load(rest, "i32"), "i64")
+            weights = f.gep(rest, int_(1), "i32")
+            with f.loop(int_(0), size, 1, [f.gep(state, step, "i32"), tile]) as row:
+                points, sums = row.carried
+                h = f.splat(f.load(points, panel.dtype), panel.lanes)
+                for at in range(0, panel.row_bytes, panel.vector_bytes):
+                    column, to = (f.gep(first, int_(at), "i8") for first in (weights, sums))
+                    column = f.load(column, panel.vector)
+                    total = f.load(to, panel.vector, panel.vector_bytes)
+                    total = add_products(f, total, h, column, panel.instruction)
+                    f.store(total, to, panel.vector_bytes)
+                row.next(f.gep(points, row_bytes, "i8"), f.gep(sums, int_(panel.row_bytes), "i8"))
+            turn.next(f.gep(weights, int_(panel.row_bytes), "i8"))
 
     def _state(self, row: V) -> V:
         """Where the state of a row is that the weights multiply."""

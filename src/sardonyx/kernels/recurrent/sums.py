@@ -15,7 +15,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.recurrent.short import FLOATS, OPERAND, VECTORS, shortened, widened
 from sardonyx.kernels.tiles.shape import SUM_TYPES, vector_lanes
-from sardonyx.llvm.products import add_products
+from sardonyx.llvm.products import add_products, add_steps
 from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -129,9 +129,14 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
         at, *sums = loop.carried
         here = [f.gep(row, loop.index, panel.dtype) for row in rows_at]
         columns = _columns(f, panel, at)
-        for step in range(UNROLL):
-            part = step % phases * count
-            sums[part : part + count] = _step(f, panel, here, columns, step, sums[part : part + count])
+        together = panel.instruction.steps
+        for turn in range(UNROLL // together):
+            part = slice(turn % phases * count, (turn % phases + 1) * count)
+            if together == 1:
+                sums[part] = _step(f, panel, here, columns, turn, sums[part])
+            else:
+                steps = range(turn * together, (turn + 1) * together)
+                sums[part] = _steps_together(f, panel, here, at, steps, sums[part])
         loop.next(f.gep(at, int_(UNROLL * panel.weight_bytes), "i8"), *sums)
     sums = loop.carried[1:]
     add = "fadd" if panel.depth == 1 else "add"
@@ -167,4 +172,27 @@ def _step(
         for row, h in enumerate(broadcast):
             at = row * panel.vectors + v
             after[at] = add_products(f, sums[at], h, column, panel.instruction)
+    return after
+
+
+def _steps_together(
+    f: Function, panel: Panel, rows: Sequence[V], weights: V, steps: range, sums: Sequence[V]
+) -> list[V]:
+    """The same for steps that are added before they are widened.
+
+    Beside what is broadcast of them no register is left that keeps a column: each row reads its own, behind
+    the additions of the row before it.
+    """
+    after = list(sums)
+    for row, state in enumerate(rows):
+        source = f.value("ptr", f'call ptr asm sideeffect "", "=r,0"({weights})')
+        states = [f.load(f.gep(state, int_(step), panel.dtype), panel.dtype) for step in steps]
+        broadcast = [f.splat(value, panel.lanes) for value in states]
+        for v in range(panel.vectors):
+            offsets = [step * panel.row_bytes + v * panel.vector_bytes for step in steps]
+            columns = [
+                f.load(f.gep(source, int_(n), "i8"), panel.vector, panel.vector_bytes) for n in offsets
+            ]
+            at, pairs = row * panel.vectors + v, list(zip(broadcast, columns, strict=True))
+            after[at] = add_steps(f, sums[at], pairs, panel.instruction)
     return after

@@ -25,6 +25,7 @@ from sardonyx.kernels.recurrent.sums import Panel, define_sums
 from sardonyx.llvm.vec import Module, int_
 from sardonyx.object import engine
 from sardonyx.ops.onnx import rnn
+from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets, with_each_feature
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, natives, program_of, reference
@@ -263,6 +264,16 @@ def test_sums_stay_in_registers(kind: str, target: Target) -> None:
             assert "rsp" not in inner
 
 
+def test_short_sums_of_two_steps_stay_in_registers() -> None:
+    panel = Panel.of(Goal(isa.V3), "i8", 1, 4)
+    assert panel.max_rows == 2
+    for rows in (1, 2):
+        inner = inner_loop(panel, rows, isa.V3)
+        counts = [len(re.findall(name, inner)) for name in (r"\bvpmaddubsw", r"\bvpmaddwd")]
+        assert counts == [16 * rows, 8 * rows]
+        assert "rsp" not in inner
+
+
 def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     """The instructions of the loop over k."""
     module = Module()
@@ -270,7 +281,7 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     assembly = engine.assembly(module.text().replace("define internal", "define"), target)
     loops = re.findall(r"^(\.L\w+):((?:(?!^\.L).)*?\bj\w+\s+\1$)", assembly, re.MULTILINE | re.DOTALL)
     bodies: list[str] = [body for _, body in loops]
-    return max(bodies, key=lambda body: body.count("vfmadd"))
+    return max(bodies, key=lambda body: len(re.findall(r"\bvp?f?madd", body)))
 
 
 @pytest.mark.parametrize("target", with_each_feature(), ids=lambda t: "+".join((t.name, *t.features[-1:])))
@@ -292,8 +303,9 @@ def test_quantised(target: Target, dtype: Any, t: int, b: int, h: int) -> None:
         }
         gates = rng.standard_normal((t, b, d, 4 * h)).astype(np.float32)
         r = rng.integers(info.min, info.max, (d, h, 4 * h), np.int64, endpoint=True)
-        # Half of the units have weights that short sums hold.
-        r = np.where(half, middle + (r - middle) // 2, r).astype(dtype)
+        # Short sums hold the weights of half of the units, all but one.
+        r = np.where(half, middle + (r - middle) // 4, r).astype(dtype)
+        r[-1, -1, 0] = info.max
         columns = 1 if h == 64 else 4 * h
         scale = (rng.random((d, columns)) / 1000).astype(np.float32)
         zero = rng.integers(info.min, info.max, (d, columns), dtype, endpoint=True)
