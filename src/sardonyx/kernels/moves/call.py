@@ -141,7 +141,7 @@ def _ordered(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
     across = [a for a in rest if a.read == 1] if column.read not in (0, 1) else []
     least = 1 if assumed(column.extent) >= _SHORT else _FEW
     near = [a for a in rest[-1:] if assumed(a.extent) >= least]
-    row = _first(across, near, _longest(rest))
+    row = _first(across, near, _long(rest))
     if row in rest:
         rest.remove(row)
     return [*rest, row, column]
@@ -154,6 +154,12 @@ def _first(*choices: Sequence[MovedAxis]) -> MovedAxis:
 
 def _longest(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
     return sorted(axes, key=lambda axis: -assumed(axis.extent))[:1]
+
+
+def _long(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
+    """Of axes about as long as the longest, that whose points are nearest where they are written."""
+    most = max((assumed(axis.extent) for axis in axes), default=0)
+    return [axis for axis in axes if 2 * assumed(axis.extent) >= most][-1:]
 
 
 def _words(store: Store, axes: Sequence[MovedAxis], size: int) -> list[Argument]:

@@ -207,6 +207,13 @@ def test_short_rows_that_are_few_are_not_the_inner_loop() -> None:
     assert axes_of(nest(long))[1][0] == 4
 
 
+@pytest.mark.parametrize("high", [10, 64, 100])
+def test_rows_that_are_as_long_are_near_each_other(high: int) -> None:
+    axes = [(high, 1024, 4096), (64, 16, 32), (2, 65536, 16), (16, 1, 1)]
+    assert axes_of(nest(axes))[-2:] == [axes[1], axes[3]]
+    assert axes_of(nest([(200, 1024, 4096), *axes[1:]]))[-2][0] == 200
+
+
 @pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("width", [1, 7, 14, 33])
