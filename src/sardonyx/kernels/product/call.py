@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
+from sardonyx.base.assumed import assumed
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
@@ -55,6 +57,7 @@ def dot_call(
     else:
         b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
     kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
+    kernel = _with_most_rows(kernel, a_at, b_at)
     sources = (places[a.id].storage, packed_b or places[b.id].storage)
     operand = operand_of(a.dtype, b.data if constant else None, goal)
     tile = goal.tile(operand)
@@ -122,6 +125,21 @@ def _scratch_bytes(anchor: Value, goal: Goal) -> Dim:
     if anchor.attrs["points"] == "made":
         return point_bytes(goal.target, count, anchor.attrs["block"])
     return max(product_bytes(goal.target), few_bytes(goal.target, count))
+
+
+def _with_most_rows(kernel: Kernel, a_at: Affine, b_at: Affine) -> Kernel:
+    """The longest batch axis that B does not follow as the row axis, if it is longer than that."""
+    *lead, row, column = kernel.outer
+
+    def length(axis: Axis) -> tuple[int, bool]:
+        return assumed(axis.extent), isinstance(a_at.factor(axis), int)
+
+    longest = max((axis for axis in lead if b_at.factor(axis) == 0), key=length, default=row)
+    if length(longest) <= length(row):
+        return kernel
+    # The former row axis stays, even if of extent 1: it is what the tile is addressed by.
+    others = [axis for axis in lead if axis is not longest]
+    return replace(kernel, outer=(*others, row, longest, column))
 
 
 def _batch(kernel: Kernel) -> list[Axis | None]:

@@ -55,6 +55,19 @@ def test_a_batch_of_single_rows_is_one_product() -> None:
     assert word(call, Gemm.M, Gemm.BATCH0, Gemm.BATCH1, Gemm.A_M) == [N, 1, 1, 6]
 
 
+@pytest.mark.parametrize(("batch", "length"), [(1, 40), (3, 40), (N, 400), (N, dims.symbol("t"))])
+def test_rows_run_along_the_longest_axis_that_weights_do_not_follow(batch: Any, length: Any) -> None:
+    a, w = x(batch, length, 6), const(np.ones((6, 5), np.float32))
+    call, _ = call_of(a.transpose(1, 0, 2).dot(w), a)
+    assert word(call, Gemm.M, Gemm.A_M, Gemm.BATCH1) == [length, 6, batch]
+
+
+def test_rows_stay_where_the_other_operand_follows_a_longer_axis() -> None:
+    a, b = x(3, 40, 6), placeholder("b", dt.F32, (40, 6, 5))
+    call, _ = call_of(a.transpose(1, 0, 2).dot(b), a, b)
+    assert word(call, Gemm.M, Gemm.BATCH1) == [3, 40]
+
+
 def test_another_end_is_a_function() -> None:
     a, w = x(N, 6), const(np.ones((6, 5), np.float32))
     call, modules = call_of(a.dot(w).exp(), a)
