@@ -87,20 +87,29 @@ def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> 
     return (iota((count,), 0, kept) * delta.cast(kept) + start.cast(kept)).cast(start.dtype)
 
 
+def _diagonal(x: Value, k: Value) -> tuple[Value, Value]:
+    """Of matrices like x, where the k-th diagonal meets each row, and the number of each column."""
+    rows, columns = x.shape[-2:]
+    near = k.max(dim_value(0 - rows, dt.I64)).min(dim_value(columns, dt.I64))
+    furthest = rows + columns
+    dtype = dt.I32 if isinstance(furthest, int) and furthest < 1 << 31 else dt.I64
+    across, along = (iota((rows, columns), axis, dtype) for axis in (0, 1))
+    return across + near.cast(dtype), along
+
+
 @op("EyeLike", since=9)
 def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
     """1 on the k-th diagonal of a matrix like x, else 0."""
     ranked(x, "the input", 2)
-    rows, columns = (iota(x.shape, axis, dt.I64) for axis in (0, 1))
-    return (rows + k).eq(columns).cast(x.dtype if dtype is None else element_type(dtype, "dtype"))
+    diagonal, columns = _diagonal(x, scalar(k, dt.I64))
+    return diagonal.eq(columns).cast(x.dtype if dtype is None else element_type(dtype, "dtype"))
 
 
 @op("Trilu", since=14)
 def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
     """The upper or lower triangle of matrices from the k-th diagonal on, 0 elsewhere."""
     ranked(x, "the input", 2, ANY)
-    rows, columns = (iota(x.shape[-2:], axis, dt.I64) for axis in (0, 1))
-    diagonal = rows + (scalar(0, dt.I64) if k is None else single(k, "k"))
+    diagonal, columns = _diagonal(x, scalar(0, dt.I64) if k is None else single(k, "k"))
     keep = diagonal.le(columns) if upper else columns.le(diagonal)
     return keep.where(x, zero(x.dtype))
 
