@@ -21,6 +21,11 @@ BATCHES = (
     *(("mtcnn_rnet", {"batch": 7}), ("mtcnn_onet", {"batch": 5}), ("oww_embedding", {"batch": 16})),
     *(("ppocrv4_rec", {"width": 480, "batch": 3}), ("minilm_l6_int8w", {"batch": 4, "length": 64})),
 )
+ALIKE = {
+    *("mtcnn_pnet", "mtcnn_rnet", "espcn_resize", "ppocrv2_cls"),
+    *("light_squeezenet", "oww_hey_jarvis", "oww_hey_mycroft"),
+}
+"""Networks whose sums are of the kinds that another quick one has: `make test-all` runs them."""
 
 
 @pytest.mark.parametrize(("name", "size"), BATCHES, ids=[name for name, _ in BATCHES])
@@ -38,7 +43,9 @@ def test_rows_have_bits_of_their_own(name: str, size: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(model.name, marks=marks(model.name, quick=is_quick(model.name)))
+        pytest.param(
+            model.name, marks=marks(model.name, quick=is_quick(model.name) and model.name not in ALIKE)
+        )
         for model in zoo.models(precision=("fp32",), quick=True)
     ],
 )
