@@ -186,17 +186,6 @@ def test_shapes_that_depend_on_content_are_told(tmp_path: Path, written: Any) ->
     serving(tmp_path, use)
 
 
-def test_what_is_no_number_of_json_is_written_as_ever(tmp_path: Path) -> None:
-    async def use(server: Server, line: Line, express: Express) -> None:
-        await line.ask(in_json("logarithm", x=np.float32([[1, 2]])))
-        answer = await line.ask(in_json("logarithm", x=np.float32([[0, -1]])))
-        assert json.loads(answer.partition(b"\r\n\r\n")[2])["outputs"][0]["data"][0] == -np.inf
-        assert b"NaN" in answer
-        assert express.answered == 1
-
-    serving(tmp_path, use)
-
-
 def test_a_known_request_may_be_too_large(tmp_path: Path) -> None:
     async def use(server: Server, line: Line, express: Express) -> None:
         for _ in range(2):

@@ -42,6 +42,7 @@ class TrafficObserver:
         self._name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
         self._served: OrderedDict[int, tuple[Record, int]] = OrderedDict()
         self._pairs: deque[tuple[Record, Record]] = deque(maxlen=_PAIRS)
+        self._unwritten: dict[str, deque[Difference]] = {}
 
     def observe(self, record: Record) -> None:
         """Note a request of an endpoint."""
@@ -80,12 +81,23 @@ class TrafficObserver:
         return count if kind.deployment else _nothing
 
     def flush(self) -> None:
-        """Write counts, compare answers. Raises ServeError UNAVAILABLE if the database is gone."""
+        """Write counts and differences. Raises ServeError UNAVAILABLE; then they are kept for later."""
+        self._compare()
         taken = self._tally.take()
         if taken:
-            self._observed.add(self._name, taken)
+            try:
+                self._observed.add(self._name, taken)
+            except Exception:
+                self._tally.give_back(taken)
+                raise
+        for endpoint, found in list(self._unwritten.items()):
+            self._differences.add(endpoint, list(found))
+            del self._unwritten[endpoint]
+
+    def _compare(self) -> None:
+        """Put the newest differences of each endpoint to those that are not written yet."""
         for endpoint, differences in self._differing().items():
-            self._differences.add(endpoint, differences)
+            self._unwritten.setdefault(endpoint, deque(maxlen=_WRITTEN)).extend(differences)
 
     def _differing(self) -> dict[str, list[Difference]]:
         """The newest differences of each endpoint, oldest first, among the answers that are there by now."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
 
 from sardonyx.protocol.datatypes import Buffer, Datatype, datatype, from_raw, to_raw
-from sardonyx.protocol.errors import invalid
+from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.literals import array_of, data_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Parameters, RequestedOutput, Tensor
 
+NonFinite = Literal["words", "null", "error"]
+"""What stands in JSON for NaN and infinities: these words as in Triton, null as in KServe, or no answer."""
 _LARGEST_DIMENSION = 1 << 62
 _LONGEST_FORM, _MOST_FORMS = 4096, 512
 
@@ -37,7 +39,7 @@ def parse(text: Buffer) -> Any:
 
 
 def write(document: Any) -> bytes:
-    """The text of a document that may hold numpy arrays of finite numbers."""
+    """The text of a document that may hold numpy arrays; numbers that are not finite become null."""
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -198,12 +200,14 @@ def _requested(outputs: Any) -> list[RequestedOutput]:
     return requested
 
 
-def encode_response(response: InferResponse, request: InferRequest) -> tuple[bytes, list[memoryview]]:
+def encode_response(
+    response: InferResponse, request: InferRequest, non_finite: NonFinite = "words"
+) -> tuple[bytes, list[memoryview]]:
     """The JSON of a response and the bytes of those outputs that the request wants binary, in order."""
     wanted = wanted_binary(response, request)
     if not response.id and not response.parameters and all(wanted.values()):
         return _all_binary(response)
-    return _encoded(response, wanted)
+    return _encoded(response, wanted, non_finite)
 
 
 def wanted_binary(response: InferResponse, request: InferRequest) -> dict[str, bool]:
@@ -227,7 +231,7 @@ def _all_binary(response: InferResponse) -> tuple[bytes, list[memoryview]]:
     text = _texts.get(key)
     if text is not None:
         return text, [to_raw(tensor.data) for tensor in outputs]
-    text, blobs = _encoded(response, {tensor.name: True for tensor in outputs})
+    text, blobs = _encoded(response, {tensor.name: True for tensor in outputs}, "words")
     if not any(tensor.parameters or tensor.datatype == "BYTES" for tensor in outputs):
         if len(_texts) >= _MOST_FORMS:
             _texts.clear()
@@ -235,7 +239,14 @@ def _all_binary(response: InferResponse) -> tuple[bytes, list[memoryview]]:
     return text, blobs
 
 
-def _encoded(response: InferResponse, wanted: Mapping[str, bool]) -> tuple[bytes, list[memoryview]]:
+def not_in_json(what: str, remedy: str = "") -> ServeError:
+    """The error of an answer that JSON has no numbers for."""
+    return ServeError(Code.UNSUPPORTED, f"{what} holds NaN or Infinity, which JSON does not have{remedy}")
+
+
+def _encoded(
+    response: InferResponse, wanted: Mapping[str, bool], non_finite: NonFinite
+) -> tuple[bytes, list[memoryview]]:
     blobs: list[memoryview] = []
     outputs = []
     finite = True
@@ -251,6 +262,8 @@ def _encoded(response: InferResponse, wanted: Mapping[str, bool]) -> tuple[bytes
             if tensor.parameters:
                 written["parameters"] = tensor.parameters
             written["data"], all_finite = data_of(tensor)
+            if not all_finite and non_finite == "error":
+                raise not_in_json(f"output '{tensor.name}'", "; ask for it with binary_data")
             finite = finite and all_finite
         outputs.append(written)
     document: dict[str, Any] = {"model_name": response.model, "model_version": response.version}
@@ -259,8 +272,16 @@ def _encoded(response: InferResponse, wanted: Mapping[str, bool]) -> tuple[bytes
     if response.parameters:
         document["parameters"] = response.parameters
     document["outputs"] = outputs
-    return (write(document) if finite else _write_literals(document)), blobs
+    return (write(document) if finite else write_all(document, non_finite)), blobs
 
 
-def _write_literals(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":"), default=np.ndarray.tolist).encode()
+def write_all(document: Any, non_finite: NonFinite) -> bytes:
+    """The text of a document that may hold numpy arrays and any numbers; UNSUPPORTED if that is an error."""
+    if non_finite == "null":
+        return write(document)
+    try:
+        return json.dumps(
+            document, separators=(",", ":"), default=np.ndarray.tolist, allow_nan=non_finite == "words"
+        ).encode()
+    except ValueError:
+        raise not_in_json("the answer") from None

@@ -20,6 +20,8 @@ from sardonyx.database import Database, now
 from sardonyx.database.traffic import ObservedRow
 
 WINDOW_S = 1
+KEPT_WINDOWS = 10_000
+"""So many windows of deployments wait for a database that is gone."""
 _KEPT = timedelta(days=1)
 _STEPS_PER_OCTAVE = 8
 
@@ -114,6 +116,18 @@ class Tally:
         with self._lock:
             taken, self._counts = self._counts, {}
         return taken
+
+    def give_back(self, taken: Mapping[tuple[str, str, int], Counts]) -> None:
+        """Keep what was taken for the next time; of more windows than `KEPT_WINDOWS` the newest."""
+        with self._lock:
+            for key, counts in taken.items():
+                self._counts.setdefault(key, Counts()).merge(counts)
+            for key in sorted(self._counts, key=_began_s)[:-KEPT_WINDOWS]:
+                del self._counts[key]
+
+
+def _began_s(key: tuple[str, str, int]) -> int:
+    return key[2]
 
 
 class Observed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sardonyx.protocol.rest import NonFinite
+
 MEBIBYTE = 1 << 20
 
 
@@ -27,7 +29,7 @@ class ServeOptions:
     given to requests that were received, and two seconds of them to those that are on their way. Beyond
     `memory_bytes`, models that were asked longest ago are unloaded until they are asked; `cache_bytes` of
     answers are kept for each model whose configuration asks for it. Traces that the trace settings ask for go
-    to `trace_file`.
+    to `trace_file`. `non_finite` stands in JSON for numbers that it does not have.
     """
 
     name: str = "sardonyx"
@@ -44,6 +46,7 @@ class ServeOptions:
     memory_bytes: int | None = None
     cache_bytes: int = 64 * MEBIBYTE
     strict_readiness: bool = True
+    non_finite: NonFinite = "words"
     allow_client_shm: bool = False
     trace_file: str = ""
     tls: Tls | None = None

@@ -26,6 +26,12 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", type=float, metavar="S", help="of a request that names none, in seconds")
     group.add_argument("--max-body", type=int, default=64, metavar="MIB", help="of a request (default 64)")
     group.add_argument(
+        "--non-finite",
+        choices=("words", "null", "error"),
+        default="words",
+        help="what stands in JSON for NaN and Infinity (default these words, which strict readers refuse)",
+    )
+    group.add_argument(
         "--drain",
         type=float,
         default=30.0,
@@ -64,6 +70,7 @@ def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOpt
         overload_status=options.overload_status,
         timeout_s=options.timeout,
         max_body_bytes=options.max_body * _MEBIBYTE,
+        non_finite=options.non_finite,
         drain_s=options.drain,
         memory_bytes=None if options.memory is None else options.memory * _MEBIBYTE,
         allow_client_shm=options.allow_client_shm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 
 from sardonyx.database import Database
 from sardonyx.gateway.traffic import TrafficObserver
-from sardonyx.protocol.errors import Code
+from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import CanaryPlan
+from sardonyx.registry import observed
 from sardonyx.registry.canary import Move, verdict
 from sardonyx.registry.differences import Differences
-from sardonyx.registry.observed import Counts
+from sardonyx.registry.observed import Counts, Observed
 from sardonyx.serve.seams import Record, Route, Target
 from tests.monitor.records import record
 
@@ -108,6 +110,45 @@ def test_a_round_ends_while_answers_keep_coming(seen: Seen) -> None:
     late.cancel()
     answering.join()
     assert took_s < 9 and len(found) <= 100
+
+
+def test_what_a_lost_database_did_not_take_is_written_later(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, write = served(1.0), Database.write
+    for record_ in (one, shadow(one, 2.0)):
+        seen.observer.observe(record_)
+
+    def lost(self: Database, **given: Any) -> Any:
+        raise ServeError(Code.UNAVAILABLE, "gone")
+
+    for _ in range(3):
+        monkeypatch.setattr(Database, "write", lost)
+        with pytest.raises(ServeError):
+            seen.observer.flush()
+        seen.observer.observe(served(1.0, 0))
+    monkeypatch.setattr(Database, "write", write)
+    assert len(seen.pairs()) == 1
+    assert len(seen.pairs()) == 1, "what is written is written once"
+    with seen.database.read() as session:
+        counts = Observed(seen.database).since(session, "e", datetime.fromtimestamp(0, UTC))
+    assert counts["blue"].requests == 4
+
+
+def test_what_waits_for_a_database_is_bounded(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(self: Database, **given: Any) -> Any:
+        raise ServeError(Code.UNAVAILABLE, "gone")
+
+    monkeypatch.setattr(Database, "write", lost)
+    monkeypatch.setattr(observed, "KEPT_WINDOWS", 3)
+    for second in range(150):
+        one = served(1.0, finished_s=second)
+        seen.observer.observe(one)
+        seen.observer.observe(shadow(one, 2.0))
+        with pytest.raises(ServeError):
+            seen.observer.flush()
+    assert [len(found) for found in seen.observer._unwritten.values()] == [100]
+    assert sorted(key[2] for key in seen.observer._tally.take()) == [147, 148, 149]
 
 
 def test_a_shadow_of_an_unknown_request_is_nothing(seen: Seen) -> None:

@@ -92,7 +92,7 @@ class DataPlane:
             raise
         if alone and not context.told_id:
             self.express.learn(Met(alone, path, headers, request, response))
-        written, blobs = encode_response(response, request)
+        written, blobs = encode_response(response, request, core.options.non_finite)
         kind, extra = JSON, name_of(context.told_id)
         if blobs:
             kind = BINARY

@@ -14,7 +14,7 @@ from functools import partial
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.known import Read, list_text, raw_reader, text_reader, texts_around
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse
-from sardonyx.protocol.rest import encode_response, wanted_binary
+from sardonyx.protocol.rest import NonFinite, encode_response, wanted_binary
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.exchange import BINARY, Answer, Headers, head_of
 from sardonyx.serve.lane import (
@@ -154,7 +154,7 @@ class Express:
         kinds = set(wanted_binary(met.response, met.request).values())
         if len(kinds) != 1:
             return None
-        write = _raw_writer if kinds == {True} else _text_writer
+        write = _raw_writer if kinds == {True} else partial(_text_writer, self._core.options.non_finite)
         if is_placed(met.request):
             write = partial(placing_writer, _placed)
         form = Form(self._core, met.request, known.context, write)
@@ -206,7 +206,7 @@ def _placed(lane: Lane, response: InferResponse) -> bytes:
     return head_of(Answer(text), len(text)) + text
 
 
-def _text_writer() -> Write:
+def _text_writer(non_finite: NonFinite) -> Write:
     """Writes answers in JSON alone."""
     shapes: list[tuple[int, ...]] = []
     texts: list[bytes] = []
@@ -222,7 +222,7 @@ def _text_writer() -> Write:
         for array, text in zip(results, texts[1:], strict=True):
             numbers = list_text(array)
             if numbers is None:
-                body, _ = encode_response(lane.response(results), lane.asked)
+                body, _ = encode_response(lane.response(results), lane.asked, non_finite)
                 parts = [body]
                 break
             parts += (numbers, text)

@@ -5,13 +5,12 @@ Decides which model is meant; must not know how JSON becomes tensors (plain.py).
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context, Principal
-from sardonyx.protocol.rest import parse
+from sardonyx.protocol.rest import parse, write_all
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
 from sardonyx.serve.http.exchange import (
@@ -66,7 +65,7 @@ class Score:
         except ServeError as error:
             error.request_id = context.told_id
             raise
-        text = json.dumps(answered(response)).encode()
+        text = write_all(answered(response), core.options.non_finite)
         await respond(send, 200, text, extra=name_of(context.told_id))
 
     def _meant(self, headers: Headers, principal: Principal) -> str:

@@ -93,3 +93,16 @@ def test_while_models_load_clients_are_told_to_come_again(tmp_path: Path) -> Non
 
     found = asyncio.run(ask())
     assert (found.status_code, found.json()["error"]) == (503, "no model is ready yet")
+
+
+@pytest.mark.parametrize(
+    ("non_finite", "status", "text"),
+    [("words", 200, "[[Infinity,2.0]]"), ("null", 200, "[[null,2.0]]"), ("error", 501, "Infinity")],
+)
+def test_numbers_that_json_lacks(tmp_path: Path, non_finite: str, status: int, text: str) -> None:
+    async def use(core: Core) -> httpx.Response:
+        return await asked(Score(core), "POST", "/score", content='{"a": [[Infinity, 1]], "b": [[1, 1]]}')
+
+    reply = with_core(adding(tmp_path), use, non_finite=non_finite)
+    assert reply.status_code == status
+    assert text in reply.text
