@@ -21,6 +21,7 @@ from sardonyx.convert.words import a_part
 
 Call = Callable[[dict[str, Any]], dict[str, Any]]
 BATCH, LENGTH, PAST = "batch", "length", "past"
+HEIGHT, WIDTH = "height", "width"
 TOTAL = f"{PAST} + {LENGTH}"
 SIZES = ({BATCH: 2, LENGTH: 6, PAST: 5}, {BATCH: 1, LENGTH: 4, PAST: 0}, {BATCH: 3, LENGTH: 1, PAST: 7})
 CAUSAL_SIZES = ({BATCH: 2, LENGTH: 3, PAST: 5}, *SIZES[1:])
@@ -156,9 +157,12 @@ def _encoder(network: Any, model: Any, main: str) -> Interface:
                 add(name, (None, None), {0: BATCH, 1: LENGTH}, "int64")
     if main == "pixel_values" or (hasattr(config, "vision_config") and "pixel_values" in takes):
         vision = getattr(config, "vision_config", config)
-        side = vision.image_size if isinstance(vision.image_size, int) else vision.image_size[0]
-        picture = "images" if inputs else BATCH
-        add("pixel_values", (None, getattr(vision, "num_channels", 3), side, side), {0: picture}, "float32")
+        side = getattr(vision, "image_size", None)
+        sides = (side, side) if side is None or isinstance(side, int) else tuple(side)
+        free = {0: "images" if inputs else BATCH}
+        if side is None:
+            free |= {2: HEIGHT, 3: WIDTH}
+        add("pixel_values", (None, getattr(vision, "num_channels", 3), *sides), free, "float32")
     if main == "input_features":
         frames = 2 * getattr(config, "max_source_positions", 1500)
         add(main, (None, config.num_mel_bins, frames), {0: BATCH}, "float32")
@@ -175,6 +179,8 @@ def _encoder(network: Any, model: Any, main: str) -> Interface:
             LENGTH: longer * part[LENGTH],
             "samples": 4000 * part[LENGTH],
             "images": part[BATCH] + 1,
+            HEIGHT: 32 * part[LENGTH],
+            WIDTH: 64 + 32 * part[PAST],
         }
         for part in SIZES
     )

@@ -54,13 +54,21 @@ def _named(function: Any) -> str:
 
 
 def tokens(graph: GraphWriter, reader: Any, texts: str) -> str:
-    """The tokens of texts [batch, 1]."""
+    """The tokens of texts [batch, 1]; no texts have none."""
     flat = graph.node("Reshape", [texts, graph.unnamed(np.array([-1]))])
+    first, one = graph.unnamed(np.array([0])), graph.unnamed(np.array([1]))
+    count = graph.node("Shape", [flat])
+    more = graph.node("Concat", [flat, graph.unnamed(np.array([""], object))], axis=0)
+    some = graph.node("Slice", [more, first, graph.node("Max", [count, one])])  # Tokenizer needs a text
     if reader.lowercase:
-        flat = graph.node("StringNormalizer", [flat], case_change_action="LOWER")
+        some = graph.node("StringNormalizer", [some], case_change_action="LOWER")
+    return graph.node("Slice", [_tokens(graph, reader, some), first, count])
+
+
+def _tokens(graph: GraphWriter, reader: Any, texts: str) -> str:
     if reader.analyzer == "word":
-        return _words(graph, reader, flat)
-    return _framed(graph, flat) if reader.analyzer == "char_wb" else _characters(graph, flat)
+        return _words(graph, reader, texts)
+    return _framed(graph, texts) if reader.analyzer == "char_wb" else _characters(graph, texts)
 
 
 def _matches(graph: GraphWriter, texts: str, pattern: str) -> str:

@@ -109,6 +109,12 @@ def test_pictures_and_sounds() -> None:
     assert inputs_of(interface_of(Pictures(vision_config=SimpleNamespace(image_size=[4, 4])), Request())) == {
         "pixel_values": ((None, 3, 4, 4), {0: "batch"})
     }
+    wide = interface_of(Pictures(image_size=(4, 6)), Request())
+    assert inputs_of(wide) == {"pixel_values": ((None, 3, 4, 6), {0: "batch"})}
+    any_size = interface_of(Pictures(), Request())
+    free = {0: "batch", 2: "height", 3: "width"}
+    assert inputs_of(any_size) == {"pixel_values": ((None, 3, None, None), free)}
+    assert any_size.drawn(any_size.sizes[0])["pixel_values"].shape == (2, 3, 192, 224)
     speech = Model(num_mel_bins=80, max_source_positions=10)
     speech.main_input_name = "input_features"
     assert inputs_of(interface_of(speech, Request())) == {"input_features": ((None, 80, 20), {0: "batch"})}

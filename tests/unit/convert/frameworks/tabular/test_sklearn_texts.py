@@ -69,6 +69,8 @@ def test_readers_convert(name: str) -> None:
     for rows in (["", ""], [" \n "], [""] * 3 + ["cat  mat"]):
         (said,) = session.run(None, {"text": texts_of(rows)})
         np.testing.assert_allclose(said, model.transform(rows).toarray(), rtol=1e-5, atol=1e-6)
+    (none,) = session.run(None, {"text": np.empty((0, 1), object)})
+    assert none.shape == (0, said.shape[1])
 
 
 @pytest.mark.parametrize("name", ["counts of several characters", "weights of around stop words"])
