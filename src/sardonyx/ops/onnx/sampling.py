@@ -14,7 +14,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.place import blocks
-from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
+from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
 from sardonyx.ops.demands import ANY, ranked, shaped
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
@@ -211,13 +211,11 @@ def affine_grid(theta: Value, size: Value, *, align_corners: int = 0) -> Value:
     if rank not in (2, 3):
         raise ShapeError(f"AffineGrid needs 4 or 5 sizes, not {rank + 2}")
     theta = shaped(theta, "theta", n, rank, rank + 1)
-    points = dims.product(spatial)
-    columns = []
-    for a in reversed(range(rank)):
+    total = theta.slice((0, 0, rank), (n, rank, 1)).reshape((n, rank, *(1,) * rank))
+    for number, a in enumerate(reversed(range(rank))):
         along = iota([spatial[a] if b == a else 1 for b in range(rank)], a, theta.dtype)
         extent = dim_value(spatial[a], theta.dtype)
         steps = along * 2.0 / (extent - 1.0) if align_corners else (along * 2.0 + 1.0) / extent
-        columns.append((steps - 1.0).broadcast(spatial).reshape((points, 1)))
-    columns.append(scalar(1, theta.dtype).broadcast((points, 1)))
-    homogeneous = concat(columns, 1).reshape((1, points, rank + 1))
-    return homogeneous.dot(theta.transpose(0, 2, 1)).reshape((n, *spatial, rank))
+        factor = theta.slice((0, 0, number), (n, rank, 1)).reshape((n, rank, *(1,) * rank))
+        total = total + factor * (steps - 1.0)
+    return total.broadcast((n, rank, *spatial)).transpose(0, *range(2, rank + 2), 1)

@@ -153,3 +153,28 @@ def test_moved_taps_read_all_channels_of_a_pixel(
     assert ("gather_nd" in load(parsed(body, 20)).graph.primitives) == turned
     given = {name: value for name, value in feeds.items() if value is not None}
     assert_close(native(body, **given)[0], theirs[0], 9 * channels)
+
+
+@pytest.mark.parametrize("spatial", [(17, 33), (1, 5), (3, 4, 19), (4, 0)])
+@pytest.mark.parametrize("align", [0, 1])
+@pytest.mark.parametrize("dtype", ["float", "double"])
+def test_grids_of_affine_maps(spatial: tuple[int, ...], align: int, dtype: str) -> None:
+    """Of sizes that are known or fed: each position is mapped as a vector that ends in 1."""
+    if align and 1 in spatial:
+        pytest.skip("a single position has no corners")
+    rank = len(spatial)
+    theta = np.random.default_rng(rank).standard_normal((2, rank, rank + 1))
+    theta[1, 0, rank] = np.nan
+    theta = theta.astype(np.float32 if dtype == "float" else np.float64)
+    axes = [np.arange(n) * 2 / (n - 1) - 1 if align else (np.arange(n) * 2 + 1) / n - 1 for n in spatial]
+    places = np.stack([*reversed(np.meshgrid(*axes, indexing="ij")), np.ones(spatial)], -1)
+    expected = np.einsum("...d,nad->n...a", places, theta)
+    size = np.array([2, 3, *spatial])
+    call = f"AffineGrid<align_corners = {align}>(t, s)"
+    head = f"{dtype}[2,{rank},{rank + 1}] t"
+    listed = ", ".join(map(str, size))
+    known = f"g ({head}) => ({dtype}[?] y) {{ s = Constant<value_ints = [{listed}]>() y = {call} }}"
+    fed = f"g ({head}, int64[{rank + 2}] s) => ({dtype}[?] y) {{ y = {call} }}"
+    for got in (native(known, t=theta)[0], native(fed, t=theta, s=size)[0]):
+        assert got.dtype == theta.dtype
+        assert_close(got, expected.astype(theta.dtype), 16)
