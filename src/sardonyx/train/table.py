@@ -62,8 +62,10 @@ def read(source: Any, query: str | None = None) -> pandas.DataFrame:
 
 
 def _name(given: Any) -> str:
-    """The name of a column; of several levels, those that say anything."""
-    return " ".join(filter(None, map(str, given))) if isinstance(given, tuple) else str(given)
+    """The name of a column; of several levels, those that say anything; "" if nothing does."""
+    levels = given if isinstance(given, tuple) else (given,)
+    said = ["" if level is None or level != level else str(level) for level in levels]
+    return " ".join(filter(str.strip, said))
 
 
 def _of_object(source: Any) -> pandas.DataFrame:

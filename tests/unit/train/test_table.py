@@ -69,6 +69,8 @@ def test_names_of_columns_are_texts_and_their_own() -> None:
     frame = read(pandas.DataFrame(np.ones((3, 3)), columns=[0, "a", "a"]))
     assert list(frame) == ["0", "a", "a.1"]
     assert list(read(pandas.DataFrame(np.ones((1, 2)), columns=["a", ""]))) == ["a", "Unnamed: 1"]
+    blank = read(pandas.DataFrame(np.ones((1, 4)), columns=[None, " ", np.nan, 3]))
+    assert list(blank) == ["Unnamed: 0", "Unnamed: 1", "Unnamed: 2", "3"]
 
 
 def test_tables_of_other_libraries() -> None:

@@ -226,7 +226,7 @@ def _curl(base: str, root: str, name: str, tensors: list[Tensor]) -> str:
         for t in tensors
     ]
     body = msgspec.json.encode({"inputs": inputs}).decode().replace("'", "'\\''")
-    return f"curl {base.rstrip('/').removesuffix(root)}/v2/models/{name}/infer \\\n  -d '{body}'"
+    return f"{base.rstrip('/').removesuffix(root)}/v2/models/{name}/infer \\\n  -d '{body}'"
 
 
 def _plain(data: Array) -> list[Any]:

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sardonyx.gateway.console.access import COOKIE
+from sardonyx.gateway.console.access import COOKIE, TOKEN
 from sardonyx.gateway.console.desk import Desk
 from sardonyx.gateway.console.pages.keys import AccessPages
 from tests.unit.gateway.console.browsing import NAME, Browser, visited
+from tests.unit.gateway.console.pages import test_ask
+from tests.unit.serve.steps import adding
 
 
 def pages(desk: Desk) -> dict[str, Any]:
@@ -72,3 +74,23 @@ def _endpoint(name: str) -> Any:
     from sardonyx.protocol.records import NewEndpoint
 
     return NewEndpoint(name=name)
+
+
+def test_questions_for_a_shell_name_the_key_that_they_need(tmp_path: Path) -> None:
+    adding(tmp_path / "models")
+
+    def both(desk: Desk) -> dict[str, Any]:
+        return {**pages(desk), **test_ask.pages(desk)}
+
+    async def use(browser: Browser) -> None:
+        numbers = {"in.a": "[[1, 2]]", "in.b": "[[3, 4]]"}
+        assert "curl http://" in (await browser.submit("/models/add/ask", **numbers)).text
+        answer = await browser.submit("/keys", name="boss", role="admin")
+        name = answer.cookies[COOKIE]
+        browser.client.cookies.clear()
+        browser.client.cookies.set(COOKIE, name)
+        token = browser.desk.sessions.token(name)
+        asked = await browser.client.post("/models/add/ask", data={TOKEN: token, **numbers})
+        assert 'curl -H "Authorization: Bearer $KEY" http://' in asked.text
+
+    visited(tmp_path, both, use)
