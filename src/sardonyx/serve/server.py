@@ -176,7 +176,7 @@ class _Dispatch:
                 root = scope.get("root_path", "") + inside
                 await application({**scope, "root_path": root}, receive, send)
                 return
-        text = f"there is nothing at {path}; the protocol is under /v2"
+        text = f"there is nothing at {path}; the protocol is under /v2, and /v2/docs describes it"
         await refuse(send, ServeError(Code.NOT_FOUND, text), scope)
 
 

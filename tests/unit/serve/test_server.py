@@ -44,6 +44,7 @@ async def told(scope: Any, receive: Any, send: Any) -> None:
         ("/", " /"),
         ("/administer", "there is nothing at /administer"),
         ("/v2x", "there is nothing at /v2x"),
+        ("/docs", "/v2/docs describes it"),
         ("/v2/health/live", '"live":true'),
         ("/score/none", "/score/none takes POST, not GET"),
     ],
