@@ -19,7 +19,7 @@ from sardonyx.protocol.literals import array_of, data_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Parameters, RequestedOutput, Tensor
 
 NonFinite = Literal["words", "null", "error"]
-"""What stands in JSON for NaN and infinities: these words as in Triton, null as in KServe, or no answer."""
+"""What stands in JSON for NaN and infinities: these words as in Triton, null as in MLServer, or no answer."""
 _LARGEST_DIMENSION = 1 << 62
 _LONGEST_FORM, _MOST_FORMS = 4096, 512
 
