@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.rows import is_row, picks_many
 from sardonyx.ir.value import Shape, Value
-
-_VECTOR = 8
-"""Elements of a row that are worth reading side by side."""
-_TURNING = 16
-"""Elements that are turned in the time that one takes to be picked from where it lies alone."""
 
 
 def on_host(value: Value, native: frozenset[str]) -> bool:
@@ -28,7 +24,9 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
 
 def reads_rows(value: Value, number: int) -> bool:
     """Whether the kernel of an operation reads the last axis of an operand as vectors."""
-    return number in PRIMS[value.prim].rows or (number == 0 and _picks_rows(value) and _picks_many(value))
+    if number in PRIMS[value.prim].rows:
+        return True
+    return number == 0 and _picks_rows(value) and picks_many(value.size, value.args[0].size)
 
 
 def reads_dense(value: Value, number: int) -> bool:
@@ -38,16 +36,7 @@ def reads_dense(value: Value, number: int) -> bool:
 
 def _picks_rows(value: Value) -> bool:
     """Whether it is made of rows of its first operand, each a vector or longer, at places that are data."""
-    if value.prim != "gather_nd" or value.rank < value.args[1].rank:
-        return False
-    row = value.shape[-1]
-    return isinstance(row, int) and row >= _VECTOR
-
-
-def _picks_many(value: Value) -> bool:
-    """Whether so much is picked that to lay rows side by side first takes less time than it saves."""
-    picked, source = value.size, value.args[0].size
-    return not isinstance(picked, int) or not isinstance(source, int) or picked * _TURNING >= source
+    return value.prim == "gather_nd" and value.rank >= value.args[1].rank and is_row(value.shape[-1])
 
 
 def can_fail(value: Value) -> bool:

@@ -14,14 +14,11 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.place import blocks
+from sardonyx.ir.rows import is_row, picks_many
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
 from sardonyx.ops.demands import ANY, ranked, shaped
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
-
-_FEW_CHANNELS = 8
-_TURNING = 16
-"""Pixels that are turned, to have their channels side by side, in the time one point takes otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +116,9 @@ def _side_by_side(x: Value, axis: int) -> bool:
 
 def _reads_pixels(x: Value, points: Dim, pixels: Dim, mode: str) -> bool:
     """Whether x[n, g, c, *] is read a pixel at a time, all channels of it."""
-    c = x.shape[2]
-    if not isinstance(c, int) or c < _FEW_CHANNELS:
+    if not is_row(x.shape[2]):
         return False
-    few = isinstance(points, int) and isinstance(pixels, int) and points * _TURNING < pixels
-    return _side_by_side(x, 2) or not (few or mode == "nearest")
+    return _side_by_side(x, 2) or (mode != "nearest" and picks_many(points, pixels))
 
 
 def sample(x: Value, places: Sequence[Value], mode: str, border: Border, scale: Value | None = None) -> Value:
