@@ -20,9 +20,8 @@ def det_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
 def _determinant(e: Elimination, number: V, first: V) -> None:
     """The product of the pivots."""
     f, matrix = e.f, e.matrix
-    with f.loop(int_(0), f.mul(e.size, e.size)) as loop:
-        value = e.access.load_double(e.x, f.add(first, loop.index))
-        f.store(value, f.gep(matrix.base, loop.index, "double"))
+    with f.loop(int_(0), e.size) as row:
+        e.load_row(f.add(first, f.mul(row.index, e.size)), row.index)
     with f.loop(int_(0), e.size, 1, [float_(1.0, "double")]) as step:
         pivot = matrix.exchange(step.index)
         below = f.add(step.index, int_(1))

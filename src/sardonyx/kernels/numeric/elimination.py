@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import IntEnum, auto
 from typing import TypeAlias
 
@@ -38,7 +37,7 @@ Body: TypeAlias = "Callable[[Elimination, V, V], None]"
 
 
 def elimination_call(group: Group, places: Mapping[int, Place], goal: Goal, halves: int, body: Body) -> Call:
-    """The call for all matrices; each takes `halves` times its size of a thread's scratch."""
+    """The call for all matrices; each takes `halves` times its width of a thread's scratch, and the gaps."""
     root, place = group.root, group.place
     assert place is not None
     (x,) = root.args
@@ -57,7 +56,7 @@ def elimination_call(group: Group, places: Mapping[int, Place], goal: Goal, halv
         (place.storage,),
         root.origins,
         work=x.size * size * halves,
-        scratch_bytes=size * size * 8 * halves,
+        scratch_bytes=size * (size * halves + goal.target.lanes) * 8,
         kind=root.prim,
         plan=f"{count} matrices of {size} x {size}",
     )
@@ -89,39 +88,75 @@ class Elimination:
         scratch = f.word(ctx, Context.SCRATCH, "ptr")
         self.matrix = Matrix(f, scratch, self.size, f.mul(self.size, int_(halves)), target.lanes)
 
+    def load_row(self, position: V, row: V) -> None:
+        """Copy a row of X, from a position on, into the matrix; the gap behind the matrix becomes 0."""
+        f, matrix = self.f, self.matrix
+        matrix.store(int_(0, vector_of("double", matrix.lanes)), row, matrix.columns)
+        with f.loop(int_(0), self.size, matrix.lanes) as column:
+            mask = f.tail_mask(f.sub(self.size, column.index), matrix.lanes)
+            value = self.access.load_lanes(self.x, f.add(position, column.index), mask)
+            double = value if value.scalar == "double" else f.convert("fpext", value, "double")
+            matrix.store(double, row, column.index)
+
+    def store_lanes(self, value: V, position: V, count: V) -> None:
+        """Round the first `count` doubles of a vector to elements of Y from a position on."""
+        lanes = self.matrix.lanes
+        double = self.access.compute == "double"
+        rounded = value if double else self.f.convert("fptrunc", value, self.access.compute)
+        self.access.store_lanes(rounded, self.y, position, self.f.tail_mask(count, lanes))
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`rows` rows of `pitch` doubles in row-major order at `base`; `lanes` elements are moved at once."""
+    """Rows of `columns` doubles in row-major order at `base`, behind each a gap of as many as a vector.
+
+    Vectors are whole, as loads after masked stores have to wait; what they write into the gaps is never used.
+    """
 
     f: Function
     base: V
     rows: V
-    pitch: V
+    columns: V
     lanes: int
 
     def at(self, row: V, column: V) -> V:
         """The address of an element."""
-        return self.f.gep(self.base, self.f.add(self.f.mul(row, self.pitch), column), "double")
+        pitch = self.f.add(self.columns, int_(self.lanes))
+        return self.f.gep(self.base, self.f.add(self.f.mul(row, pitch), column), "double")
 
     def load(self, row: V, column: V) -> V:
         """One element."""
         return self.f.load(self.at(row, column), "double")
 
+    def vector(self, row: V, column: V) -> Lanes:
+        """Elements of a row from a column on."""
+        return Lanes(self.f, self.f.load(self.at(row, column), vector_of("double", self.lanes), 8))
+
+    def store(self, value: V, row: V, column: V) -> None:
+        """Store a vector into a row from a column on."""
+        self.f.store(value, self.at(row, column), 8)
+
     def exchange(self, step: V) -> V:
         """Bring the largest element of a column up; returns it, negated if rows were exchanged."""
         f = self.f
-        with f.loop(f.add(step, int_(1)), self.rows, 1, [step, self.load(step, step)]) as row:
-            best, value = row.carried
+        first = self.load(step, step)
+        carried = [step, first, Lanes(f, first).abs().v]
+        with f.loop(f.add(step, int_(1)), self.rows, 1, carried) as row:
+            best, value, size = row.carried
             other = self.load(row.index, step)
-            larger = Lanes(f, other).abs() > Lanes(f, value).abs()
-            row.next(f.select(larger.v, row.index, best), larger.choose(Lanes(f, other), Lanes(f, value)).v)
-        best, pivot = row.carried
+            magnitude = Lanes(f, other).abs()
+            larger = magnitude > Lanes(f, size)
+            row.next(
+                f.select(larger.v, row.index, best),
+                larger.choose(Lanes(f, other), Lanes(f, value)).v,
+                larger.choose(magnitude, Lanes(f, size)).v,
+            )
+        best, pivot, _ = row.carried
         moved = f.icmp("ne", best, step)
-        with f.loop(step, f.select(moved, self.pitch, step)) as column:
-            upper, lower = self.load(step, column.index), self.load(best, column.index)
-            f.store(lower, self.at(step, column.index))
-            f.store(upper, self.at(best, column.index))
+        with f.loop(step, f.select(moved, self.columns, step), self.lanes) as column:
+            upper, lower = self.vector(step, column.index), self.vector(best, column.index)
+            self.store(lower.v, step, column.index)
+            self.store(upper.v, best, column.index)
         return f.select(moved, (-Lanes(f, pivot)).v, pivot)
 
     def eliminate(self, step: V, first: V, last: V) -> None:
@@ -133,20 +168,9 @@ class Matrix:
     def _subtract(self, row: V, step: V, factor: Lanes) -> None:
         f = self.f
         wide = Lanes(f, f.splat(factor.v, self.lanes))
-        with self.columns(self.f.add(step, int_(1))) as (column, mask):
-            a, b = self.vector(step, column, mask), self.vector(row, column, mask)
-            f.masked_store((b - wide * a).v, self.at(row, column), mask)
-
-    @contextmanager
-    def columns(self, first: V) -> Iterator[tuple[V, V]]:
-        """A loop over the columns from `first` on: the column of the first lane and the mask."""
-        with self.f.loop(first, self.pitch, self.lanes) as column:
-            yield column.index, self.f.tail_mask(self.f.sub(self.pitch, column.index), self.lanes)
-
-    def vector(self, row: V, column: V, mask: V) -> Lanes:
-        """Elements of a row from a column on."""
-        type_ = vector_of("double", self.lanes)
-        return Lanes(self.f, self.f.masked_load(self.at(row, column), type_, mask))
+        with f.loop(f.add(step, int_(1)), self.columns, self.lanes) as column:
+            a, b = self.vector(step, column.index), self.vector(row, column.index)
+            self.store((b - wide * a).v, row, column.index)
 
     def is_regular(self, step: V) -> V:
         """Whether the pivot of a step is not 0."""

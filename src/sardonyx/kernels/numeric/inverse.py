@@ -9,6 +9,8 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import Calls
 from sardonyx.kernels.numeric.elimination import Elimination, elimination_call
+from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import V, float_, int_
 
 
@@ -32,19 +34,20 @@ def _inverse(e: Elimination, number: V, first: V) -> None:
 def _fill(e: Elimination, first: V) -> None:
     """The matrix, and the identity to its right."""
     f, matrix = e.f, e.matrix
-    with f.loop(int_(0), e.size) as row, f.loop(int_(0), e.size) as column:
-        index = f.add(first, f.add(f.mul(row.index, e.size), column.index))
-        f.store(e.access.load_double(e.x, index), matrix.at(row.index, column.index))
-        one = f.icmp("eq", row.index, column.index)
-        value = f.select(one, float_(1.0, "double"), float_(0.0, "double"))
-        f.store(value, matrix.at(row.index, f.add(column.index, e.size)))
+    nothing = int_(0, vector_of("double", matrix.lanes))
+    with f.loop(int_(0), e.size) as row:
+        e.load_row(f.add(first, f.mul(row.index, e.size)), row.index)
+        with f.loop(e.size, matrix.columns, matrix.lanes) as column:
+            matrix.store(nothing, row.index, column.index)
+        f.store(float_(1.0, "double"), matrix.at(row.index, f.add(row.index, e.size)))
 
 
 def _divide(e: Elimination, first: V) -> None:
     """Store the right half, each row divided by its pivot."""
     f, matrix = e.f, e.matrix
-    with f.loop(int_(0), e.size) as row, f.loop(int_(0), e.size) as column:
-        value = matrix.load(row.index, f.add(column.index, e.size))
-        quotient = f.binary("fdiv", value, matrix.load(row.index, row.index))
-        index = f.add(first, f.add(f.mul(row.index, e.size), column.index))
-        e.access.store_double(quotient, e.y, index)
+    with f.loop(int_(0), e.size) as row:
+        pivot = Lanes(f, f.splat(matrix.load(row.index, row.index), matrix.lanes))
+        to = f.add(first, f.mul(row.index, e.size))
+        with f.loop(int_(0), e.size, matrix.lanes) as column:
+            quotient = matrix.vector(row.index, f.add(column.index, e.size)) / pivot
+            e.store_lanes(quotient.v, f.add(to, column.index), f.sub(e.size, column.index))

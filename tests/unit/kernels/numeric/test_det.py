@@ -14,6 +14,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.unproven import unproven
 from sardonyx.kernels.numeric.det import det_calls
 from sardonyx.ops.onnx.linear import det
+from sardonyx.targets import detect
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.called import calls_of
@@ -54,5 +55,5 @@ def test_matrices_must_be_square() -> None:
 
 def test_the_matrix_is_copied_to_scratch() -> None:
     (call,) = calls_of(det_calls, lambda v: [det(v)], [np.zeros((5, 7, 7), np.float32)])
-    assert call.scratch_bytes == 7 * 7 * 8
+    assert call.scratch_bytes == 7 * (7 + detect().lanes) * 8
     assert call.plan == "5 matrices of 7 x 7"

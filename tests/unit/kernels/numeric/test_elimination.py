@@ -13,6 +13,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.numeric.elimination import Matrix
 from sardonyx.llvm.vec import Function, Module, int_
 from tests.runnable import runnable_targets
+from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled_alone, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -22,18 +23,20 @@ def done(matrix: Any, target: Target, step: Callable[[Function, Matrix], Any]) -
     """The matrix, and the number that the step gives."""
     module = Module()
     f = Function(module, "step", [("matrix", "ptr"), ("result", "ptr")])
-    rows, pitch = matrix.shape
-    result = step(f, Matrix(f, f.params[0], int_(rows), int_(pitch), target.lanes))
+    rows, columns = matrix.shape
+    result = step(f, Matrix(f, f.params[0], int_(rows), int_(columns), target.lanes))
     if result is not None:
         f.store(result, f.params[1])
     f.ret()
     f.finish()
     image = loaded([compiled_alone(module.text(), target)], target)
-    made, number = np.ascontiguousarray(matrix, float).copy(), np.zeros(1)
+    gaps = ((0, 0), (0, target.lanes))
+    made = guarded(np.pad(np.asarray(matrix, float), gaps, constant_values=np.nan))
+    number = np.zeros(1)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(image.address("step"))(
         made.ctypes.data, number.ctypes.data
     )
-    return made, float(number[0])
+    return made[:, :columns], float(number[0])
 
 
 @TARGETS
