@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.explanation import count
 from sardonyx.base.files import no_file
 from sardonyx.tools.console import UserError, bytes_text, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
@@ -93,7 +94,10 @@ def tell(options: argparse.Namespace, made: Compressed, random: bool) -> None:
     print(f"{made.path}  {bytes_text(made.bytes_after)}, before {bytes_text(made.bytes_before)}")
     for note in made.notes:
         print(f"  {note}")
-    print(f"  {len(made.changed)} nodes rewritten" + (f", {len(made.left)} left alone:" if made.left else ""))
+    print(
+        f"  {count(len(made.changed), 'node')} rewritten"
+        + (f", {len(made.left)} left alone:" if made.left else "")
+    )
     if made.left:
         print(table([(name,) for name in _few(made.left)], indent="    "))
     if judgement is None:

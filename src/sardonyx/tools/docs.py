@@ -16,6 +16,7 @@ from pathlib import Path
 
 import onnx
 
+from sardonyx.base.explanation import count
 from sardonyx.base.knobs import KNOBS
 from sardonyx.monitor.distance import MEASURES
 from sardonyx.monitor.signals import SCORES, known_metrics
@@ -81,7 +82,7 @@ def operators_page() -> str:
     lines = ["# Operators", "", ORIGIN, OPERATORS.format(version=onnx.__version__)]
     for domain, rows in itertools.groupby(facts(), lambda fact: fact.domain):
         cells = [row[1:] for row in rows]
-        lines += [f"## {domain or 'ai.onnx'}: {len(cells)} operators", "", *table(HEAD, cells), ""]
+        lines += [f"## {domain or 'ai.onnx'}: {count(len(cells), 'operator')}", "", *table(HEAD, cells), ""]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from sardonyx.base import svg
+from sardonyx.base.explanation import count
 from sardonyx.base.layers import layers_of
 from sardonyx.ort.hotspots import Hotspot
 from sardonyx.tools.console import time_text
@@ -59,8 +60,8 @@ def _bars(
         if not rows:
             continue
         time = time_text(sum(call.busy_ns for call in members) / 1e9)
-        count = f"{len(members)} kernel{'s' if len(members) > 1 else ''}"
-        yield svg.text(_EDGE, 24, f"{_short(layer or 'model', 60)}: {time}, {count}", kind="head"), _ROW + 12
+        head = f"{_short(layer or 'model', 60)}: {time}, {count(len(members), 'kernel')}"
+        yield svg.text(_EDGE, 24, head, kind="head"), _ROW + 12
         for call in rows:
             long = call.busy_ns / longest * _BARS
             figures = f"{time_text(call.busy_ns / 1e9)}, {call.busy_ns / total:.1%}{_speed(call, peak)}"
@@ -74,7 +75,10 @@ def _bars(
     rest = [call for call in calls if id(call) not in ranks]
     if rest:
         time = time_text(sum(call.busy_ns for call in rest) / 1e9)
-        yield svg.text(_EDGE, 24, f"The {len(rest)} kernels not shown: {time}", kind="head"), _ROW + 12
+        yield (
+            svg.text(_EDGE, 24, f"The {count(len(rest), 'kernel')} not shown: {time}", kind="head"),
+            _ROW + 12,
+        )
 
 
 def _by_layer(calls: Sequence[Hotspot]) -> dict[str, list[Hotspot]]:

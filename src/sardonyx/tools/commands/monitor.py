@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.explanation import count
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.inputs import parse_pairs
 from sardonyx.tools.models import add_json_option
@@ -209,7 +210,7 @@ def _truth(options: argparse.Namespace, client: Client) -> int:
     values = {name: [_value(row[name]) for row in rows] for name in names}
     places = [int(row["row"]) for row in rows] if "row" in rows[0] else []
     counted = client.add_truth(options.model, [row["id"] for row in rows], values, places)
-    return _told(options, counted, f"{counted.rows} rows of truth for {options.model}")
+    return _told(options, counted, f"{count(counted.rows, 'row')} of truth for {options.model}")
 
 
 def _value(text: str | None) -> Any:

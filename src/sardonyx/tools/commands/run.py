@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.explanation import count
 from sardonyx.base.files import writing
 from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, shape_text, table, time_text
@@ -79,8 +80,8 @@ def command(options: argparse.Namespace) -> int:
             print(remark)
     print(f"loaded in {time_text(load_seconds)}, first run {time_text(seconds[0])}{repeated}")
     if session.report.fallbacks:
-        count = len(session.report.fallbacks)
-        print(f"{count} operators do not run native; see `sardonyx explain {options.model}`")
+        without = count(len(session.report.fallbacks), "operator")
+        print(f"{without} without native code; see `sardonyx explain {options.model}`")
     return 0
 
 
