@@ -18,6 +18,15 @@ TOO_DEEP = (
 """What a RecursionError means: expressions of sizes are all that is followed to any depth."""
 
 
+def why_malformed(error: Exception) -> str:
+    """What an error that is not the engine's own says of the node that it was raised for."""
+    if isinstance(error, RecursionError):
+        return TOO_DEEP
+    if isinstance(error, MemoryError):
+        return f"the node asks for more memory than there is: {error}".removesuffix(": ")
+    return f"the node is malformed: {error}"
+
+
 class SardonyxError(Exception):
     """Root of all errors raised by the engine.
 

@@ -16,6 +16,20 @@ def test_errors_are_of_one_tree_and_named_in_its_picture(error: type[errors.Sard
     assert str(error("what, where")) == "what, where"
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("rank 3"), "the node is malformed: rank 3"),
+        (MemoryError(), "the node asks for more memory than there is"),
+        (MemoryError("2 GiB"), "the node asks for more memory than there is: 2 GiB"),
+        (RecursionError("depth"), errors.TOO_DEEP),
+    ],
+    ids=str,
+)
+def test_errors_of_python_are_told_of_their_node(error: Exception, said: str) -> None:
+    assert errors.why_malformed(error) == said
+
+
 def test_kinds_refine_classes() -> None:
     assert errors.LoadError("m", kind="empty").kind == "empty"
     assert errors.RunError("m").kind == ""

@@ -19,7 +19,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import FallbackNote
-from sardonyx.errors import TOO_DEEP, LoadError, NeedsContent, SardonyxError, UnsupportedOp
+from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp, why_malformed
 from sardonyx.frontend import attributes, constants, constraints
 from sardonyx.frontend.messages import FunctionProto, TensorProto
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
@@ -223,8 +223,7 @@ class Scope:
                     error.args = (f"{name} ({operator}): {error}",)
                     raise
                 except MALFORMED as error:
-                    why = TOO_DEEP if isinstance(error, RecursionError) else f"the node is malformed: {error}"
-                    raise LoadError(f"{name} ({operator}): {why}") from error
+                    raise LoadError(f"{name} ({operator}): {why_malformed(error)}") from error
 
     def _decisive(self, value: Value) -> Value | None:
         """See `Naming`; in a closed body each iteration may have another."""

@@ -41,7 +41,7 @@ def fold(
     symbolic = any(is_symbolic(a) for a in args)
     if symbolic and (not row.symbolic or size > SYMBOLIC_LIMIT or not _integral(prim, args)):
         return None
-    if size > _FOLD_LIMIT and (row.kind != "view" or size > sum(data.size for data, _ in args)):
+    if size > _FOLD_LIMIT and (row.kind != "view" or size > _distinct(args)):
         return None
     if has_unknown_sizes(attrs):
         return None
@@ -53,6 +53,11 @@ def fold(
             return _run(row.run, arrays, attrs, dtype, symbolic)
     except (NotFoldable, ZeroDivisionError, IndexError, TypeError, ValueError):
         return None
+
+
+def _distinct(args: Sequence[Constant]) -> int:
+    """Elements of all operands; of those that begin at one place in memory once."""
+    return sum({data.__array_interface__["data"][0]: data.size for data, _ in args}.values())
 
 
 def empty(dtype: DType, shape: Sequence[Dim]) -> Array:

@@ -78,3 +78,13 @@ def test_empty_tensors() -> None:
         empty(dt.F32, (-1, 0))
     with pytest.raises(ShapeError, match="too large"):
         empty(dt.F32, (1 << 62, 1 << 62, 0))
+
+
+def test_what_doubles_is_left_to_run_time_once_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sardonyx.ir.fold._FOLD_LIMIT", 3)
+    one, other = number(1.0, 2.0), number(3.0, 4.0)
+    again = (one[0].reshape(2), dt.F32)
+    for twice in ([one, one], [one, again]):
+        assert fold("concat", twice, {"axis": 0}, dt.F32, (4,)) is None
+    joined = fold("concat", [one, other], {"axis": 0}, dt.F32, (4,))
+    assert joined is not None and joined.tolist() == [1, 2, 3, 4]
