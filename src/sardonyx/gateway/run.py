@@ -18,6 +18,7 @@ from sardonyx.protocol.errors import invalid, not_found
 from sardonyx.registry.fetching import Fetching
 from sardonyx.serve.ending import ending_signals
 from sardonyx.serve.folder import FolderSource
+from sardonyx.serve.memory import share_one_heap
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.repository import UNAVAILABLE
 
@@ -34,6 +35,7 @@ async def serve(
     Without any, all of the registry is served. `announce` is called once all is ready. ServeError if a name
     is unknown, or nothing of a file, folder or URL can be served.
     """
+    share_one_heap()
     sources, patterns = _sorted(models, name, gateway_options)
     chosen = replace(gateway_options, patterns=patterns)
     ended = asyncio.Event()

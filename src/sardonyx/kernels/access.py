@@ -48,8 +48,19 @@ class Access:
 
     def store_double(self, value: V, pointer: V, index: V) -> None:
         """Round a double to an element and store it."""
-        rounded = value if self.compute == "double" else self.f.convert("fptrunc", value, self.compute)
-        self.store(rounded, pointer, index)
+        self.store(self._rounded(value), pointer, index)
+
+    def load_doubles(self, pointer: V, index: V, mask: V) -> V:
+        """Consecutive float elements from `index` on in double precision; zeros where the mask is off."""
+        value = self.load_lanes(pointer, index, mask)
+        return value if value.scalar == "double" else self.f.convert("fpext", value, "double")
+
+    def store_doubles(self, value: V, pointer: V, index: V, mask: V) -> None:
+        """Round doubles to consecutive elements from `index` on, and store them where the mask is on."""
+        self.store_lanes(self._rounded(value), pointer, index, mask)
+
+    def _rounded(self, value: V) -> V:
+        return value if self.compute == "double" else self.f.convert("fptrunc", value, self.compute)
 
     def load_lanes(self, pointer: V, index: V, mask: V) -> V:
         """Consecutive elements from `index` on; zeros where the mask is off."""

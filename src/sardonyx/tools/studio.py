@@ -21,7 +21,6 @@ def serve_studio(options: argparse.Namespace) -> int:
         from sardonyx.gateway.options import GatewayOptions
         from sardonyx.gateway.run import serve
         from sardonyx.protocol.errors import ServeError
-        from sardonyx.serve.memory import share_one_heap
         from sardonyx.serve.options import ServeOptions
         from sardonyx.serve.server import loop_factory
     except ModuleNotFoundError as error:
@@ -40,7 +39,6 @@ def serve_studio(options: argparse.Namespace) -> int:
     home = GatewayOptions(
         home=home_folder(options.home), database=options.database, artefacts=options.artefacts, trusted=True
     )
-    share_one_heap()
     work = serve([], "", ServeOptions(http_port=options.port, grpc_port=0), home, announce)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:

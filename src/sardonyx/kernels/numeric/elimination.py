@@ -94,16 +94,8 @@ class Elimination:
         matrix.store(int_(0, vector_of("double", matrix.lanes)), row, matrix.columns)
         with f.loop(int_(0), self.size, matrix.lanes) as column:
             mask = f.tail_mask(f.sub(self.size, column.index), matrix.lanes)
-            value = self.access.load_lanes(self.x, f.add(position, column.index), mask)
-            double = value if value.scalar == "double" else f.convert("fpext", value, "double")
-            matrix.store(double, row, column.index)
-
-    def store_lanes(self, value: V, position: V, count: V) -> None:
-        """Round the first `count` doubles of a vector to elements of Y from a position on."""
-        lanes = self.matrix.lanes
-        double = self.access.compute == "double"
-        rounded = value if double else self.f.convert("fptrunc", value, self.access.compute)
-        self.access.store_lanes(rounded, self.y, position, self.f.tail_mask(count, lanes))
+            doubles = self.access.load_doubles(self.x, f.add(position, column.index), mask)
+            matrix.store(doubles, row, column.index)
 
 
 @dataclass(frozen=True, slots=True)

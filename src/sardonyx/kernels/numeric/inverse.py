@@ -50,4 +50,5 @@ def _divide(e: Elimination, first: V) -> None:
         to = f.add(first, f.mul(row.index, e.size))
         with f.loop(int_(0), e.size, matrix.lanes) as column:
             quotient = matrix.vector(row.index, f.add(column.index, e.size)) / pivot
-            e.store_lanes(quotient.v, f.add(to, column.index), f.sub(e.size, column.index))
+            mask = f.tail_mask(f.sub(e.size, column.index), matrix.lanes)
+            e.access.store_doubles(quotient.v, e.y, f.add(to, column.index), mask)

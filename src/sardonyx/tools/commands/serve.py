@@ -118,7 +118,6 @@ def command(options: argparse.Namespace) -> int:
     try:
         from sardonyx.gateway.run import serve
         from sardonyx.protocol.errors import ServeError
-        from sardonyx.serve.memory import share_one_heap
         from sardonyx.serve.server import loop_factory
     except ModuleNotFoundError as error:
         raise missing(error) from None
@@ -127,7 +126,6 @@ def command(options: argparse.Namespace) -> int:
             f"{error}\n`pip check` says which packages do not fit together; pip finds some that do if one "
             "call names all: pip install 'sardonyx[serve]' PACKAGE ..."
         ) from error
-    share_one_heap()
     settings = data_plane_options(options, _tls(options))
     work = serve(options.models, options.name, settings, _gateway_options(options), _announce)
     try:
