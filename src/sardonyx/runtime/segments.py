@@ -31,6 +31,9 @@ _INTEGERS: dict[str, Any] = {
 }
 """By kind and bytes of a numpy dtype."""
 
+_MOST_WANTED = 64
+"""Choices of outputs whose idle steps are kept."""
+
 
 class Links:
     """Which storages connect the segments of a program and the host.
@@ -48,6 +51,40 @@ class Links:
         for number, spec in enumerate(data.storages):
             if spec.kind == "host":
                 self.host.setdefault(spec.number, []).append(number)
+        self._data = data
+        self._foreign = [tuple(binder.foreign) for binder in binders]
+        self._idle: dict[tuple[int, ...], frozenset[int]] = {}
+
+    def idle(self, wanted: tuple[int, ...]) -> frozenset[int]:
+        """The segments whose host step gives nothing that the wanted outputs need."""
+        found = self._idle.get(wanted)
+        if found is None:
+            if len(self._idle) >= _MOST_WANTED:
+                self._idle.clear()
+            found = self._idle[wanted] = frozenset(self._find_idle(wanted))
+        return found
+
+    def _find_idle(self, wanted: tuple[int, ...]) -> Iterator[int]:
+        """From the last segment to the first, noting which results of host steps are read behind each."""
+        data = self._data
+        read = {self._result(data.results[number]) for number in wanted}
+        for number, segment in reversed(list(enumerate(data.segments))):
+            step = segment.host
+            if step is not None:
+                if step.binds or not read.isdisjoint(step.into):
+                    read.update(map(self._result, step.args))
+                else:
+                    yield number
+            read.update(self._result(view) for view, _, _ in segment.after)
+            stored = (data.storages[storage] for storage in self._foreign[number])
+            read.update(spec.number for spec in stored if spec.kind == "host")
+
+    def _result(self, view: View) -> int:
+        """The number of the host step's result that a view shows; -1 if it shows other memory."""
+        if view.host >= 0:
+            return view.host
+        spec = self._data.storages[view.storage]
+        return spec.number if spec.kind == "host" else -1
 
 
 def _views(data: ProgramData) -> Iterator[View]:
@@ -105,7 +142,7 @@ class SegmentRun:
 
     def run(self, wanted: Sequence[int]) -> list[Any]:
         """Run all segments; the wanted outputs in order."""
-        symbols = self.symbols
+        symbols, idle = self.symbols, self.program.links.idle(tuple(wanted))
         try:
             for number, binder in enumerate(self.program.binders):
                 segment = binder.segment
@@ -116,7 +153,7 @@ class SegmentRun:
                 if segment.after:
                     for (_, index, name), resolved in zip(segment.after, bound.after, strict=True):
                         symbols[name] = self._element(resolved, index)
-                if segment.host is not None:
+                if segment.host is not None and number not in idle:
                     self._host_step(segment.host, bound)
             results: list[Any] = []
             for number in wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from sardonyx.errors import RunError
 from sardonyx.ir.algorithms import sequence
-from sardonyx.runtime.segments import Links
+from sardonyx.runtime.segments import Links, Runner
 from tests.unit.runtime.programs import GATHER, NONZERO, WRITTEN, check, f32, model, program
 
 
@@ -86,3 +87,29 @@ def test_items_of_sequences_lie_in_no_memory_that_runs_or_callers_use() -> None:
     made.run([x, np.array(0)], [0, 1, 2])
     for found, expected in zip([*a, *b], wanted, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+AT_THE_END = """
+g (float[N] x) => (string[N] a, float[N] b, string[N] c, string[N] d) {
+    r = Relu(x)  t = Cast<to = 8>(r)  q = Cast<to = 1>(t)  b = Neg(q)
+    e = Exp(b)  a = Cast<to = 8>(e)  u = Cast<to = 8>(x)  c = StringConcat(a, u)  d = StringConcat(c, t)
+}"""
+NEEDED: tuple[set[str], ...] = ({"a"}, set(), {"a", "u", "c"}, {"a", "u", "c", "d"})
+"""Of the steps that no kernel needs, those that each output needs, by what they give."""
+
+
+def test_steps_of_the_host_run_if_what_they_give_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, ran, host = program(model(AT_THE_END)), [], Runner.host
+
+    def noted(runner: Runner, step: Any, *rest: Any) -> Any:
+        ran.append(step.name)
+        return host(runner, step, *rest)
+
+    monkeypatch.setattr(Runner, "host", noted)
+    every = made.run([f32(3)], (0, 1, 2, 3))
+    assert len(ran) == 6
+    for wanted in (w for count in range(1, 4) for w in permutations(range(4), count)):
+        ran.clear()
+        found = made.run([f32(3)], wanted)
+        assert [a.tolist() for a in found] == [every[n].tolist() for n in wanted]
+        assert len(ran) == 2 + len(set().union(*(NEEDED[n] for n in wanted)))
