@@ -80,17 +80,20 @@ def narrow(value: Value, goal: Goal) -> Value | None:
 
 def _is_transformed(value: Value) -> bool:
     """Whether tiles of its outputs may be transformed, which takes operands of 16 bits."""
-    at = value.attrs
-    return value.prim == "conv" and at["strides"] == (1, 1) and value.args[1].shape[2:] == (3, 3)
+    plane = value.attrs["strides"][-2:] if value.prim == "conv" else ()
+    return plane == (1, 1) and value.args[1].shape[2:][-2:] == (3, 3)
 
 
 def _pays(value: Value, w: Weights, goal: Goal) -> bool:
     """Whether sums of 16 bits make a convolution faster; steps run along the channels of blocks."""
-    block, channels = goal.target.channel_block, w.points.shape[1]
+    block, points = goal.target.channel_block, w.points
+    if points.ndim > 4:  # As `volumes` will have it.
+        points = points.reshape(len(points), -1, *points.shape[-2:])
+    channels = points.shape[1]
     if value.attrs["group"] > 1 or channels < block:
         return False
     missing = -channels % block
-    whole = np.pad(w.points, ((0, 0), (0, missing), *((0, 0),) * (w.points.ndim - 2)))
+    whole = np.pad(points, ((0, 0), (0, missing), *((0, 0),) * (points.ndim - 2)))
     steps = np.moveaxis(whole, (0, 1), (-1, -2)).reshape(1, -1, whole.shape[0])
     return serves_any(steps, goal) or pays(steps, goal)
 
@@ -120,8 +123,7 @@ def _fits_blocks(value: Value) -> bool:
     """Whether a convolution's channels, by group, are whole steps of blocks."""
     w, group = value.args[1], value.attrs["group"]
     outputs, per = int(w.shape[0]) // group, int(w.shape[1])  # type: ignore[arg-type]
-    fits = group == 1 or (per % 4 == 0 and outputs >= min(_LEAST_OUTPUTS, per))
-    return value.rank in (3, 4) and fits
+    return group == 1 or (per % 4 == 0 and outputs >= min(_LEAST_OUTPUTS, per))
 
 
 def takes_taps(value: Value, goal: Goal) -> bool:

@@ -2,7 +2,7 @@
 
 Two neighbouring axes along which a convolution does nothing are one axis. Otherwise each position of the
 first axis is an image, whose channels are those of all positions that its taps reach. A convolution of single
-pixels is a product as it lies.
+pixels is a product as it lies, unless it multiplies small integers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
 from sardonyx.passes.decompose import has_few_rows
+from sardonyx.passes.narrow import is_narrow
 
 _SPATIAL = ("strides", "dilations", "low", "high")
 
@@ -24,10 +25,12 @@ def volumes(graph: Graph, goal: Goal) -> Graph:
 
 def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
-    if value.prim != "conv" or value.rank < 5 or value.dtype is not dt.F32 or not value.args[1].is_const:
+    if value.prim != "conv" or value.rank < 5 or not value.args[1].is_const:
         return value
+    if is_narrow(value):
+        return _in_images(value)
     product = has_few_rows(value) or all(_is_idle(value, axis) for axis in range(value.rank - 2))
-    return value if product else _in_images(value)
+    return value if product or value.dtype is not dt.F32 else _in_images(value)
 
 
 def _in_images(value: Value) -> Value:

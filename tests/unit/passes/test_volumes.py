@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make
 from sardonyx.passes.decompose import decompose
+from sardonyx.passes.integer_products import integer_products
+from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.volumes import volumes
+from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.compiled import graph_of
-from tests.unit.passes.graphs import GOAL
+from tests.unit.passes.graphs import GOAL, parse
 
 
 def convolved(x: Any, w: Any, at: dict[str, Any]) -> Any:
@@ -94,3 +99,22 @@ def test_single_pixels_are_multiplied_where_they_lie() -> None:
     x, w = np.ones((1, 4, 64, 64, 1025), np.float32), np.ones((8, 4, 1, 1, 1), np.float32)
     graph = decompose(volumes(graph_of(lambda a: [conv(a, w, at, x.shape[2:])], [x]), GOAL), GOAL)
     assert "dot" in {v.prim for v in graph.order()}
+
+
+@pytest.mark.parametrize("target", [isa.V3, isa.with_features(isa.V4, ["avx512vnni"])], ids=["v3", "vnni"])
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("kernel", ["1, 1, 1", "3, 1, 1", "2, 3, 3"])
+def test_small_integers_stay_small(target: Target, group: int, kernel: str, rng: np.random.Generator) -> None:
+    taps = [int(n) for n in kernel.split(",")]
+    w = rng.integers(-20, 21, (16, 16 // group, *taps)).astype(np.int8)
+    high = ", ".join(str(n // 2) for n in taps)
+    graph = parse(
+        "g (uint8[N,16,D,H,W] x, uint8 z) => (int32[N,16,P,Q,R] y) "
+        f"{{ y = ConvInteger<group = {group}, pads = [0, 0, 0, {high}]>(x, w, z) }}",
+        w=w,
+    )
+    feeds = rng.integers(0, 256, (2, 16, 4, 3, 5)).astype(np.uint8), np.uint8(7)
+    changed = volumes(integer_products(graph, Goal(target)), Goal(target))
+    assert [is_narrow(v) and v.rank for v in changed.order() if v.prim == "conv"] == [4]
+    for before, after in zip(run(graph, feeds), run(changed, feeds), strict=True):
+        assert np.array_equal(before, after)
