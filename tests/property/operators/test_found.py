@@ -230,3 +230,24 @@ def test_the_reference_keeps_the_end_of_constant_texts() -> None:
     )
     assert reference(model, {}, [])[0].tolist() == words
     assert sardonyx.InferenceSession(model.SerializeToString()).run(None, {})[0].tolist() == words
+
+
+CUT = "a = Constant<value_ints = [1]>() b = Constant<value_ints = [99]>() c = Constant<value_ints = [2]>()"
+EMPTY_CACHES = {
+    "past": "k = Slice(x, a, b, c) "
+    "o, y, p = com.microsoft.GroupQueryAttention<num_heads = 1, kv_num_heads = 1>(z, z, z, k, k, s, t)",
+    "update": "u = Slice(x, a, b, c) y = TensorScatter<axis = 2>(w, u)",
+}
+
+
+@pytest.mark.parametrize("run", [*GRAPH.values(), NATIVE["native, 1 thread"]], ids=["graph", "native"])
+@pytest.mark.parametrize("call", EMPTY_CACHES.values(), ids=EMPTY_CACHES)
+def test_nothing_that_is_left_of_a_cut(call: str, run: Callable[..., list[Any]]) -> None:
+    inputs = "float[B, 1, P, 8] x, float[B, N, 8] z, float[B, 1, N, 8] w, int32[B] s, int32 t"
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 24, "com.microsoft": 1]> '
+        f"g ({inputs}) => (float[B, 1, N, 8] y) {{ {CUT} {call} }}"
+    )
+    w = np.arange(24, dtype=np.float32).reshape(1, 1, 3, 8)
+    feeds = {"x": w[:, :, :1], "z": w[0], "w": w, "s": np.array([2], np.int32), "t": np.array(3, np.int32)}
+    assert_close(run(model.SerializeToString(), feeds)[0], w)

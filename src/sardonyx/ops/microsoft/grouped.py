@@ -13,7 +13,7 @@ from sardonyx.ops.microsoft.attention import MICROSOFT, chunk, scale_of
 from sardonyx.ops.microsoft.rotary import angles
 from sardonyx.ops.microsoft.weights import unpacked
 from sardonyx.ops.onnx.attention import Scores, attend, join_heads, rotate, split_heads, visible
-from sardonyx.ops.onnx.index import rows_at, within
+from sardonyx.ops.onnx.index import rows_near, within
 from sardonyx.ops.onnx.norm import normalize_rms
 from sardonyx.ops.operands import size
 from sardonyx.ops.table import op
@@ -172,11 +172,9 @@ def cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     total = dims.maximum(past.shape[2], total)
     place, offset = iota((1, 1, total), 2, dt.I64), offset.reshape(offset.shape[:3])
 
-    def read(x: Value, at: Value) -> Value:
-        return rows_at(x, at.max(0).min(dim_value(x.shape[2] - 1, dt.I64)), 2)
-
     def each(known: Value) -> Value:
         return known.reshape((*known.shape, 1))
 
     written = each(place.lt(offset + dim_value(new.shape[2], dt.I64)))
-    return each(place.lt(offset)).where(read(past, place), written.where(read(new, place - offset), 0))
+    old, fresh = rows_near(past, place, 2), rows_near(new, place - offset, 2)
+    return each(place.lt(offset)).where(old, written.where(fresh, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
@@ -32,6 +33,13 @@ def rows_at(x: Value, index: Value, axis: int) -> Value:
         return make("gather_elements", (x, index), {"axis": axis}, x.dtype, index.shape)
     shape = (*index.shape, *x.shape[axis + 1 :])
     return make("gather_nd", (x, index.reshape((*index.shape, 1))), {"batch_dims": axis}, x.dtype, shape)
+
+
+def rows_near(x: Value, index: Value, axis: int) -> Value:
+    """Like `rows_at`; beyond an end the row there, and zeros where x has no row."""
+    missing = dims.maximum(1 - x.shape[axis], 0)
+    x = x.pad((0,) * x.rank, tuple(missing if a == axis else 0 for a in range(x.rank)))
+    return rows_at(x, index.max(0).min(dim_value(x.shape[axis] - 1, dt.I64)), axis)
 
 
 @op("Gather", since=1)
@@ -158,5 +166,5 @@ def tensor_scatter(
         if mode == "circular":
             place = map_("mod", place, dim_value(room, dt.I64))
     written = scalar(0, dt.I64).le(place).logical_and(place.lt(dim_value(length, dt.I64)))
-    fresh = rows_at(update, place.max(0).min(dim_value(length - 1, dt.I64)), at)
+    fresh = rows_near(update, place, at)
     return written.reshape((*written.shape, *(1,) * (rank - at - 1))).where(fresh, past_cache)
