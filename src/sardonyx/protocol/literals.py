@@ -33,13 +33,15 @@ _EXPECTED = {"b": "true or false", "i": "whole numbers", "u": "whole numbers", "
 
 
 def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, words: bool = True) -> Array:
-    """The tensor of a nested or flat list; INVALID_ARGUMENT unless type and number fit.
+    """The tensor of a nested or flat list, or of its array; INVALID_ARGUMENT unless type and number fit.
 
     `words` says that true or false may be among the elements.
     """
     if kind.size == 0:
         return _texts(name, shape, data)
     count = element_count(shape)
+    if isinstance(data, np.ndarray):
+        return _filled(name, kind, shape, data, [], words=False)
     if not isinstance(data, list):
         raise invalid(f"'data' of input '{name}' must be a list")
     code = CODES.get(kind.name)
@@ -56,6 +58,13 @@ def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, wo
         found = np.array(data)
     except (ValueError, OverflowError) as error:
         raise invalid(f"'data' of input '{name}' is not an array: {error}") from None
+    return _filled(name, kind, shape, found, data, words=words)
+
+
+def _filled(
+    name: str, kind: Datatype, shape: tuple[int, ...], found: Array, data: list[Any], *, words: bool
+) -> Array:
+    count = element_count(shape)
     if found.size != count:
         raise invalid(
             f"unexpected number of elements in input '{name}': {list(shape)} take {count}, got {found.size}"
@@ -91,7 +100,7 @@ def _flat(data: list[Any]) -> list[Any]:
 
 def _wide(data: list[Any], found: Array) -> Array:
     flat = _flat(data)
-    if all(type(item) is int and 0 <= item < 1 << 64 for item in flat):
+    if flat and all(type(item) is int and 0 <= item < 1 << 64 for item in flat):
         return np.array(flat, np.uint64)
     return found
 

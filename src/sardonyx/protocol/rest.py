@@ -57,11 +57,16 @@ _forms: dict[bytes, _Form] = {}
 """Clients send the same text again and again when only the tensors behind it differ."""
 
 
-def decode_request(model: str, version: str, body: Buffer, header_length: int | None = None) -> InferRequest:
+def decode_request(
+    model: str, version: str, body: Buffer, header_length: int | None = None, document: Any = None
+) -> InferRequest:
     """The request of a body; its first `header_length` bytes are JSON (None: all), the rest tensors.
 
     With a `header_length` of 0 the body is the only input, whose name, type and shape the model knows.
+    `document` is what the JSON holds, if that was read before.
     """
+    if document is not None:
+        return _understood(model, version, document, memoryview(body)[header_length or len(body) :])
     if header_length is None:
         return _decoded(model, version, body, memoryview(b""))
     if header_length == 0:
@@ -105,14 +110,19 @@ def _remember(text: bytes, request: InferRequest, size: int) -> None:
 
 
 def _decoded(model: str, version: str, text: Buffer, blobs: memoryview) -> InferRequest:
-    document = parse(text)
+    plain = bytes(text) if isinstance(text, memoryview) else text
+    words = b"true" in plain or b"false" in plain
+    return _understood(model, version, parse(text), blobs, words=words)
+
+
+def _understood(
+    model: str, version: str, document: Any, blobs: memoryview, *, words: bool = True
+) -> InferRequest:
     if not isinstance(document, dict):
         raise invalid("the request must be a JSON object with 'inputs'")
     tensors = document.get("inputs")
     if not isinstance(tensors, list):
         raise invalid("the request must have 'inputs', a list of tensors")
-    plain = bytes(text) if isinstance(text, memoryview) else text
-    words = b"true" in plain or b"false" in plain
     inputs = []
     for tensor in tensors:
         read, blobs = _input(tensor, blobs, words)

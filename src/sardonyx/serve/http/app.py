@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.gradual import LONG
 from sardonyx.protocol.messages import Context, OnLeave
 from sardonyx.protocol.rest import decode_request, encode_response
 from sardonyx.serve.core import Core
@@ -23,6 +24,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    document_of,
     name_of,
     on_disconnect,
     read_body,
@@ -84,7 +86,11 @@ class DataPlane:
         context = Context("http", headers, principal, on_leave=on_leave)
         try:
             text = await decoded(body, headers, core.options.max_body_bytes)
-            request = decode_request(model, version, text, headers.number(HEADER_LENGTH))
+            length = headers.number(HEADER_LENGTH)
+            document = None
+            if LONG < (len(text) if length is None else length) <= len(text):
+                document = await document_of(memoryview(text)[:length])
+            request = decode_request(model, version, text, length, document)
             request.context = context
             response = await core.infer(request, known.route)
         except ServeError as error:

@@ -23,8 +23,11 @@ from typing import Any, TypeVar, overload
 
 import orjson
 
+from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.gradual import LONG, parse_gradually
 from sardonyx.protocol.messages import REQUEST_ID, Context
+from sardonyx.protocol.rest import parse
 
 T = TypeVar("T")
 
@@ -96,6 +99,19 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     if is_told_larger or size > limit:
         raise ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def document_of(text: Buffer) -> Any:
+    """The JSON document of a body; other requests have their turn while a long one is read."""
+    if len(text) <= LONG:
+        return parse(text)
+    reading = parse_gradually(bytes(text))
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            return done.value
+        await asyncio.sleep(0)
 
 
 @dataclass(slots=True)

@@ -46,12 +46,16 @@ def scored(document: Any, signature: Signature) -> InferRequest:
 
 
 def _table(columns: Any, rows: Any, signature: Signature) -> InferRequest:
-    if not isinstance(columns, list) or not isinstance(rows, list):
+    if not isinstance(columns, list) or not isinstance(rows, list | np.ndarray):
         raise invalid("a table has 'columns', a list of names, and 'data', a list of rows")
-    if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
+    if any(not isinstance(row, list | np.ndarray) or len(row) != len(columns) for row in rows):
         raise invalid(f"each row of 'data' must have {len(columns)} values, one a column")
     if {port.name for port in signature.inputs} == set(map(str, columns)):
-        parts = {str(name): [[row[index]] for row in rows] for index, name in enumerate(columns)}
+        parts: dict[str, Any]
+        if isinstance(rows, np.ndarray):
+            parts = {str(name): rows[:, index : index + 1] for index, name in enumerate(columns)}
+        else:
+            parts = {str(name): [[row[index]] for row in rows] for index, name in enumerate(columns)}
         return _by_name(parts, signature)
     if len(signature.inputs) != 1:
         names = ", ".join(port.name for port in signature.inputs)
@@ -70,8 +74,8 @@ def _by_name(given: Mapping[str, Any], signature: Signature) -> InferRequest:
 
 def _tensor(port: Port, data: Any) -> Tensor:
     """Lists as they are nested; a value alone, or a list too flat, gets the axes of size 1 that it lacks."""
-    shape = _shape(data)
-    data = data if isinstance(data, list) else [data]
+    shape = data.shape if isinstance(data, np.ndarray) else _shape(data)
+    data = data if isinstance(data, list | np.ndarray) else [data]
     missing = len(port.dims) - len(shape) if port.ranked else 0
     if missing > 0:
         shape = (1,) * missing + shape if len(shape) != 1 or port.dims[-1] != 1 else (*shape, *(1,) * missing)

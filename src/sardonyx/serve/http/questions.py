@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal
-from sardonyx.protocol.rest import parse, write
+from sardonyx.protocol.rest import write
 from sardonyx.serve import seams
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
@@ -26,6 +26,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    document_of,
     name_of,
     on_disconnect,
     read_body,
@@ -85,7 +86,7 @@ async def _answer(
     if method_has_body(row.method):
         limit = core.options.max_body_bytes
         body = await decoded(await read_body(receive, headers, limit), headers, limit)
-        body_document = parse(body) if bytes(body).strip() else {}
+        body_document = await document_of(body) if bytes(body).strip() else {}
         if not isinstance(body_document, dict):
             raise invalid("the request must be a JSON object")
     client = scope.get("client")

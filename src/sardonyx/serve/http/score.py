@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context, Principal
-from sardonyx.protocol.rest import parse, write_all
+from sardonyx.protocol.rest import write_all
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
 from sardonyx.serve.http.exchange import (
@@ -18,6 +18,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    document_of,
     name_of,
     on_disconnect,
     read_body,
@@ -59,9 +60,8 @@ class Score:
         body = await decoded(await read_body(receive, headers, limit), headers, limit)
         context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
         try:
-            response = await core.infer(
-                *await core.read(model, "", context, lambda s: scored(parse(body), s))
-            )
+            document = await document_of(body)
+            response = await core.infer(*await core.read(model, "", context, partial(scored, document)))
         except ServeError as error:
             error.request_id = context.told_id
             raise
