@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+MOST_NODES = 256
+"""Nodes that one value is named by: of a hundred thousand equal ones, those first found tell enough."""
 _nodes: list[str] = []
 
 
@@ -36,7 +38,7 @@ def origin(name: str) -> AbstractContextManager[None]:
 
 def add_to(value: Made) -> None:
     """Note the node that is being built, the innermost of several."""
-    if _nodes and _nodes[-1] not in value.origins:
+    if _nodes and len(value.origins) < MOST_NODES and _nodes[-1] not in value.origins:
         value.origins = (*value.origins, _nodes[-1])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sardonyx.ir.origin import add_to, innermost, origin
+from sardonyx.ir.origin import MOST_NODES, add_to, innermost, origin
 
 
 @dataclass
@@ -25,6 +25,14 @@ def test_the_innermost_node_is_noted_once() -> None:
             assert innermost() == "inner"
         add_to(thing)
     assert thing.origins == ("inner", "outer")
+
+
+def test_a_value_of_very_many_nodes_is_named_by_the_first() -> None:
+    thing = Thing()
+    for number in range(MOST_NODES + 2):
+        with origin(str(number)):
+            add_to(thing)
+    assert thing.origins == tuple(map(str, range(MOST_NODES)))
 
 
 def test_a_node_that_fails_is_left() -> None:

@@ -164,6 +164,10 @@ def grown(nodes: Nodes, leaves: tuple[Array, Array, Array], weights: Array, targ
         raise ShapeError(
             f"node {nodes.node[row]} of tree {nodes.tree[row]} has a child that is not in the tree"
         )
+    if (row := _own_descendant(inner, yes, no)) is not None:
+        raise ShapeError(
+            f"node {nodes.node[row]} of tree {nodes.tree[row]} is its own descendant; correct its children"
+        )
     is_child = np.zeros(len(inner), bool)
     is_child[yes[inner]] = is_child[no[inner]] = True
     first, count, entries = _entries(nodes, inner, leaves, targets)
@@ -178,6 +182,31 @@ def grown(nodes: Nodes, leaves: tuple[Array, Array, Array], weights: Array, targ
         leaves[2][entries],
         weights[entries],
     )
+
+
+def _own_descendant(inner: Array, yes: Array, no: Array) -> int | None:
+    """A node that a walk may come back to; None where all walks end."""
+    rows = np.flatnonzero(inner)
+    parents = np.concatenate([rows, rows])
+    children = np.concatenate([yes[rows], no[rows]]).astype(np.int64)
+    if (children > parents).all():
+        return None
+    left = np.bincount(children, minlength=len(inner))
+    ends = np.flatnonzero(left == 0)
+    while len(ends):
+        left[ends] = -1
+        ends = ends[inner[ends]]
+        below = np.concatenate([yes[ends], no[ends]])
+        np.subtract.at(left, below, 1)
+        ends = np.unique(below[left[below] == 0])
+    within = left[parents] > 0
+    above = dict(zip(children[within].tolist(), parents[within].tolist(), strict=True))
+    if not above:
+        return None
+    node = next(iter(above))
+    for _ in above:  # A cycle has no way in from what ends: every way up stays among these, and comes to one.
+        node = above[node]
+    return int(node)
 
 
 def _entries(
@@ -253,6 +282,7 @@ def with_leaves(
         side.astype(np.int64) + np.where(np.asarray(leaf, bool), count, 0)
         for side, leaf in zip((yes, no), at_leaf, strict=True)
     )
+    _check_walks(yes, no, np.asarray(roots), count, leaves)
     members = np.flatnonzero(mode == MEMBER)
     mode = np.where(mode == MEMBER, EQUAL, mode)
     none = np.zeros(leaves, np.int64)
@@ -274,6 +304,21 @@ def with_leaves(
     feature, mode, threshold, missing, yes, no = grown_rows
     target, weight = entries
     return Forest(feature, mode, threshold, missing, yes, no, np.asarray(roots), target, weight)
+
+
+def _check_walks(yes: Array, no: Array, roots: Array, count: int, leaves: int) -> None:
+    """Raises ShapeError for children or roots that there are not, and for walks that need not end."""
+    for children in (yes, no):
+        if (lost := np.flatnonzero((children < 0) | (children >= count + leaves))).size:
+            raise ShapeError(
+                f"node {lost[0]} has a child that is not among {count} nodes and {leaves} leaves"
+            )
+    if (roots < 0).any() or (roots >= count).any():
+        raise ShapeError(f"tree_roots names a node that is not among {count} nodes")
+    inner = np.arange(count + leaves) < count
+    row = _own_descendant(inner, yes, no)
+    if row is not None:
+        raise ShapeError(f"node {row} is its own descendant; correct its children")
 
 
 def _sets(values: Array) -> list[Array]:

@@ -105,6 +105,41 @@ def test_a_lost_child_is_told(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"yes": [0, 0, 3, 0, 0]}, "node 0 of tree 0"),
+        ({"no": [2, 0, 2, 0, 0]}, "node 2 of tree 0"),
+        ({"no": [2, 0, 0, 0, 0]}, "node [02] of tree 0"),
+    ],
+    ids=["itself", "below another", "in a ring"],
+)
+def test_a_walk_that_need_not_end_is_told(changed: dict[str, Any], match: str) -> None:
+    with pytest.raises(ShapeError, match=f"{match} is its own descendant"):
+        grown(nodes(**changed), leaves(), WEIGHTS, 1)
+
+
+def test_walks_end_whatever_the_order_of_nodes() -> None:
+    """Each node comes before the one above it; the last one but the leaf above all others."""
+    count = 300
+    inner = [n > 0 for n in range(count)]
+    columns: dict[str, Any] = {
+        "tree": [0] * count,
+        "node": list(range(count)),
+        "feature": [0] * count,
+        "mode": [LEQ if n else LEAF for n in inner],
+        "threshold": np.zeros(count, np.float32),
+        "missing": [],
+        "yes": [max(n - 1, 0) for n in range(count)],
+        "no": [max(n - 2, 0) for n in range(count)],
+    }
+    entries = entries_of([0], [0], [0], WEIGHTS[:1])
+    assert grown(Nodes.of(**columns), entries, WEIGHTS[:1], 1).roots.tolist() == [count - 1]
+    columns["no"][1] = 200
+    with pytest.raises(ShapeError, match="is its own descendant"):
+        grown(Nodes.of(**columns), entries, WEIGHTS[:1], 1)
+
+
+@pytest.mark.parametrize(
     "changed", [{"feature": [0]}, {"mode": [LEQ]}, {"missing": [1]}, {"node": [0, 1]}, {"no": []}]
 )
 def test_columns_are_as_long_as_there_are_nodes(changed: dict[str, Any]) -> None:
@@ -165,3 +200,22 @@ def test_a_member_of_a_set_is_asked_for_one_by_one(members: list[float], inside:
     assert set(forest.mode[: max(1, len(members))]) <= {EQUAL, 6}
     x = np.arange(9).reshape(9, 1)
     assert [row[0] == 10 for row in answers(forest, x)] == [n in inside for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "root", "match"),
+    [
+        (0, 1, 0, "node 0 is its own descendant"),
+        (7, 1, 0, "node 0 has a child that is not among 1 nodes and 2 leaves"),
+        (-1, 1, 0, "node 0 has a child that is not among 1 nodes and 2 leaves"),
+        (2, 1, 5, "tree_roots names a node that is not among 1 nodes"),
+        (2, 1, -1, "tree_roots names a node that is not among 1 nodes"),
+    ],
+)
+def test_children_and_roots_of_nodes_apart_from_leaves_are_checked(
+    yes: int, no: int, root: int, match: str
+) -> None:
+    columns = (*(np.array([n]) for n in (0, 0)), np.float32([1]), np.array([False]))
+    entries = (np.array([0, 0]), np.float32([10, 20]))
+    with pytest.raises(ShapeError, match=match):
+        with_leaves((*columns, np.array([yes]), np.array([no])), ([0], [0]), [root], entries, np.zeros(0))
