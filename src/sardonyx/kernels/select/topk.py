@@ -1,7 +1,8 @@
 """The k best elements along an axis, in order: a heap of the best so far, most others rejected by vectors.
 
 A vector holds elements of a line where these lie side by side, else those of as many lines at one place. Many
-of a line whose elements lie side by side are sieved; few of a short one are found one after the other.
+of a line whose elements lie side by side are sieved; of a short one few are found one after the other, or all
+are ranked.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
-from sardonyx.kernels.select.few import FEW, SHORT, define_few
+from sardonyx.kernels.select.few import FEW, SHORT, Keys, define_few
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
 from sardonyx.kernels.select.radix import entry_at, load_payload
+from sardonyx.kernels.select.ranked import define_ranked, most_ranked
 from sardonyx.kernels.select.sieve import define_sieve, sieve_bytes
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm.types import size_of, vector_of
@@ -34,6 +36,9 @@ _ABREAST = 1024
 
 _MANY = 32
 """Elements that are sieved."""
+
+_RANKED = 4
+"""Of so many elements one must be wanted for all of a short line to be ranked."""
 
 
 class Word(IntEnum):
@@ -114,8 +119,9 @@ def topk_ir(selection: Selection, target: Target) -> str:
     module = Module()
     functions = define_sort(module, selection.symbol, selection.entry, lambda f, _, a, b: f.icmp("ugt", a, b))
     sieve = _define_sieve(module, selection, target)
+    ranked = _define_ranked(module, selection, target)
     few = _define_few(module, selection, target) if key_bits(selection.dtype) == 32 else None
-    _Writer(module, selection, target, *functions, sieve, few).write()
+    _Writer(module, selection, target, *functions, sieve, ranked, few).write()
     return module.text()
 
 
@@ -129,13 +135,21 @@ def _define_sieve(module: Module, selection: Selection, target: Target) -> str:
     return define_sieve(module, selection.symbol, keys, key_bits(selection.dtype), target)
 
 
+def _define_ranked(module: Module, selection: Selection, target: Target) -> str:
+    """Add the function that ranks the elements of a short line; returns its name."""
+    keys = _keys(selection, target)
+    return define_ranked(module, selection.symbol, keys, key_bits(selection.dtype), target)
+
+
 def _define_few(module: Module, selection: Selection, target: Target) -> str:
     """Add the function that finds the best of a short line one after the other; returns its name."""
+    return define_few(module, selection.symbol, _keys(selection, target), target)
 
-    def keys(f: Function, line: V, first: V, mask: V) -> V:
-        return selection.key(f, Access(f, selection.dtype, target).load_lanes(line, first, mask))
 
-    return define_few(module, selection.symbol, keys, target)
+def _keys(selection: Selection, target: Target) -> Keys:
+    return lambda f, line, first, mask: selection.key(
+        f, Access(f, selection.dtype, target).load_lanes(line, first, mask)
+    )
 
 
 class _Writer:
@@ -149,11 +163,12 @@ class _Writer:
         build: str,
         sink: str,
         sieve: str,
+        ranked: str,
         few: str | None,
     ) -> None:
         self.f = Function(module, selection.symbol, [("args", "ptr"), ("ctx", "ptr")])
         self.selection, self.target, self.build, self.sink = selection, target, build, sink
-        self.sieve, self.few = sieve, few
+        self.sieve, self.ranked, self.few = sieve, ranked, few
         args, self.ctx = self.f.params
         pointers = (Word.X, Word.VALUES, Word.PLACES)
         self.word = {
@@ -163,7 +178,9 @@ class _Writer:
         self.heaps = self.f.word(self.ctx, Context.SCRATCH, "ptr")
         self.entry, self.bits = selection.entry, key_bits(selection.dtype)
         self.key = f"i{self.bits}"
+        self.most_ranked = most_ranked(self.bits, target)
         self.worst = self.f.alloca(self.key, target.lanes)
+        self.in_order = self.f.alloca(self.key, self.most_ranked)
 
     def write(self) -> None:
         """Add the function to its module."""
@@ -184,16 +201,22 @@ class _Writer:
             self.rows = f.gep(word[Word.X], first, self.access.plain)
             first_to = f.add(f.mul(outer, f.mul(k, inner)), column)
             side_by_side = f.icmp("eq", inner, int_(1))
-            sieves = f.binary("and", side_by_side, f.icmp("sge", k, int_(_MANY)))
+            ranks = self._is_ranked(side_by_side)
+            with f.when(ranks):
+                f.call(self.ranked, "void", self.rows, word[Word.SIZE], self.in_order)
+                self._write_line(int_(0), first_to, self._ranked_place)
+            others = f.binary("and", side_by_side, f.binary("xor", ranks, int_(1, "i1")))
+            sieves = f.binary("and", others, f.icmp("sge", k, int_(_MANY)))
             with f.when(sieves):
                 entries = f.call(self.sieve, "ptr", self.rows, word[Word.SIZE], k, self.heaps)
                 self._write_line(int_(0), first_to, lambda n: load_payload(f, entry_at(f, entries, n)))
-            seen = self._is_seen_through(side_by_side)
+            seen = self._is_seen_through(others)
             if self.few:
                 with f.when(seen):
                     f.call(self.few, "void", self.rows, word[Word.SIZE], k, self.heaps)
                     self._write_line(int_(0), first_to, partial(self._place_in, self.heaps))
-            heaps = f.select(f.binary("or", sieves, seen), int_(0), lines)
+            is_done = f.binary("or", ranks, f.binary("or", sieves, seen))
+            heaps = f.select(is_done, int_(0), lines)
             with f.loop(int_(0), heaps) as line:
                 self._begin(line.index)
             with f.when(f.icmp("eq", f.mul(heaps, inner), int_(1))):
@@ -206,6 +229,19 @@ class _Writer:
                 self._write_line(line.index, f.add(first_to, line.index), partial(self._place_in, heap))
         f.ret()
         f.finish()
+
+    def _is_ranked(self, side_by_side: V) -> V:
+        """Whether a line is short, and all of it is ranked sooner than its best are found."""
+        f, size = self.f, self.word[Word.SIZE]
+        is_short = f.icmp("sle", size, int_(self.most_ranked))
+        are_many = f.icmp("sge", f.mul(self.word[Word.K], int_(_RANKED)), size)
+        return f.binary("and", side_by_side, f.binary("and", is_short, are_many))
+
+    def _ranked_place(self, number: V) -> V:
+        """The place of an element of a ranked line."""
+        return self.f.convert(
+            "zext", self.f.load(self.f.gep(self.in_order, number, self.key), self.key), "i64"
+        )
 
     def _is_seen_through(self, side_by_side: V) -> V:
         """Whether the best of a line are found one after the other."""
