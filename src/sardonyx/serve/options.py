@@ -29,7 +29,8 @@ class ServeOptions:
     given to requests that were received, and two seconds of them to those that are on their way. Beyond
     `memory_bytes`, models that were asked longest ago are unloaded until they are asked; `cache_bytes` of
     answers are kept for each model whose configuration asks for it. Traces that the trace settings ask for go
-    to `trace_file`. `non_finite` stands in JSON for numbers that it does not have.
+    to `trace_file`. `non_finite` stands in JSON for numbers that it does not have. Web pages of
+    `cors_origins` ("*": of any) may ask the models.
     """
 
     name: str = "sardonyx"
@@ -47,6 +48,7 @@ class ServeOptions:
     cache_bytes: int = 64 * MEBIBYTE
     strict_readiness: bool = True
     non_finite: NonFinite = "words"
+    cors_origins: tuple[str, ...] = ()
     allow_client_shm: bool = False
     trace_file: str = ""
     tls: Tls | None = None

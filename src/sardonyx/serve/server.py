@@ -19,6 +19,7 @@ from sardonyx.serve.core import Core
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.direct import protocol_class
 from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, refuse
+from sardonyx.serve.http.origins import shared
 from sardonyx.serve.http.score import PREFIX as SCORE
 from sardonyx.serve.http.score import Score
 from sardonyx.serve.options import ServeOptions
@@ -67,7 +68,9 @@ class Server:
         self.grpc_port = self.options.grpc_port
         self.credentials = Credentials(self.options.tls) if self.options.tls else None
         self._plane = DataPlane(core)
-        self._dispatch = _Dispatch(self._plane, {SCORE: Score(core), **(mounts or {})})
+        origins = self.options.cors_origins
+        score = shared(Score(core), origins)
+        self._dispatch = _Dispatch(shared(self._plane, origins), {SCORE: score, **(mounts or {})})
         self._http: _Listener | None = None
         self._rpc: RpcListener | None = None
         self._serving: asyncio.Task[None] | None = None

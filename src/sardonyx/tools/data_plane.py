@@ -32,6 +32,13 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
         help="what stands in JSON for NaN and Infinity (default these words, which strict readers refuse)",
     )
     group.add_argument(
+        "--cors-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="of web pages that may ask models, such as https://app.example.org; * for all (default none)",
+    )
+    group.add_argument(
         "--drain",
         type=float,
         default=30.0,
@@ -55,11 +62,17 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
 
 def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOptions:
     """What was given, checked."""
+    from sardonyx.serve.http.origins import is_origin
     from sardonyx.serve.options import ServeOptions
 
     for name in ("queue_size", "max_body"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')}: give a positive number")
+    for origin in options.cors_origin:
+        if not is_origin(origin):
+            raise UserError(
+                f"--cors-origin: {origin!r} is no origin; browsers send http(s)://HOST[:PORT]; * is any"
+            )
     return ServeOptions(
         name=options.server_name,
         host=options.host,
@@ -71,6 +84,7 @@ def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOpt
         timeout_s=options.timeout,
         max_body_bytes=options.max_body * _MEBIBYTE,
         non_finite=options.non_finite,
+        cors_origins=tuple(options.cors_origin),
         drain_s=options.drain,
         memory_bytes=None if options.memory is None else options.memory * _MEBIBYTE,
         allow_client_shm=options.allow_client_shm,

@@ -33,6 +33,16 @@ def test_units() -> None:
     assert (plain.host, plain.http_port, plain.grpc_port, plain.threads) == ("h", 1, 2, 3)
 
 
+def test_origins_are_what_browsers_send() -> None:
+    assert data_plane_options(parsed(), None).cors_origins == ()
+    given = ["https://app.example.org", "http://localhost:3000", "*"]
+    words = [word for origin in given for word in ("--cors-origin", origin)]
+    assert data_plane_options(parsed(*words), None).cors_origins == tuple(given)
+    for wrong in ("app.example.org", "https://app.example.org/", "https://*.example.org", "", "null"):
+        with pytest.raises(UserError, match="--cors-origin"):
+            data_plane_options(parsed("--cors-origin", wrong), None)
+
+
 @pytest.mark.parametrize("option", ["--queue-size", "--max-body"])
 def test_sizes_are_positive(option: str) -> None:
     with pytest.raises(UserError, match=f"{option}: give a positive number"):

@@ -181,7 +181,9 @@ class Connection(HttpToolsProtocol):
             headers = Headers(self.headers)
             raw = headers.raw
             length = raw.get(_LENGTH)
-            if length is not None and length.isdigit() and not any(name in raw for name in _CODED):
+            is_page = b"origin" in raw and bool(self.options.cors_origins)
+            is_whole = not is_page and not any(name in raw for name in _CODED)
+            if length is not None and length.isdigit() and is_whole:
                 self._exchange = self.cycle = _Exchange(self, url, headers, int(length))
                 return
         self._exchange = None
