@@ -282,12 +282,15 @@ def _encoded(
     if response.parameters:
         document["parameters"] = response.parameters
     document["outputs"] = outputs
-    return (write(document) if finite else write_all(document, non_finite)), blobs
+    return write_all(document, finite, non_finite), blobs
 
 
-def write_all(document: Any, non_finite: NonFinite) -> bytes:
-    """The text of a document that may hold numpy arrays and any numbers; UNSUPPORTED if that is an error."""
-    if non_finite == "null":
+def write_all(document: Any, finite: bool, non_finite: NonFinite) -> bytes:
+    """The text of a document that may hold numpy arrays and, if not all are finite, any numbers.
+
+    UNSUPPORTED if those are an error.
+    """
+    if finite or non_finite == "null":
         return write(document)
     try:
         return json.dumps(

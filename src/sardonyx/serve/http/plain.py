@@ -12,7 +12,7 @@ import numpy as np
 
 from sardonyx.protocol.datatypes import DATATYPES
 from sardonyx.protocol.errors import invalid
-from sardonyx.protocol.literals import array_of
+from sardonyx.protocol.literals import array_of, data_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor
 from sardonyx.serve.signature import Port, Signature
 
@@ -93,13 +93,18 @@ def _shape(data: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def answered(response: InferResponse) -> Any:
-    """What /score gives: the nested list of the only output, or such lists by name."""
+def answered(response: InferResponse) -> tuple[Any, bool]:
+    """What /score gives, the nested list of the only output or such lists by name; whether all is finite.
+
+    Lists of numbers are numpy arrays, C-contiguous.
+    """
     lists = {tensor.name: _nested(tensor) for tensor in response.outputs}
-    return next(iter(lists.values())) if len(lists) == 1 else lists
+    values = {name: value for name, (value, _) in lists.items()}
+    document = next(iter(values.values())) if len(values) == 1 else values
+    return document, all(finite for _, finite in lists.values())
 
 
-def _nested(tensor: Tensor) -> Any:
+def _nested(tensor: Tensor) -> tuple[Any, bool]:
     array = tensor.data
     if array.dtype.kind == "O":
         texts = np.empty(array.shape, object)
@@ -107,8 +112,9 @@ def _nested(tensor: Tensor) -> Any:
             item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in array.reshape(-1)
         ]
         texts.reshape(-1)[:] = flat
-        return texts.tolist()
-    return array.astype(np.float32).tolist() if array.dtype.kind == "V" else array.tolist()
+        return texts.tolist(), True
+    elements, finite = data_of(tensor)
+    return (elements.reshape(array.shape) if array.ndim else elements[0].item()), finite
 
 
 def generating(document: Mapping[str, Any], signature: Signature) -> InferRequest:
@@ -141,7 +147,7 @@ def generated(response: InferResponse) -> dict[str, Any]:
         document["id"] = response.id
     texts = [tensor.name for tensor in response.outputs if tensor.datatype == "BYTES"]
     for tensor in response.outputs:
-        values = np.asarray(_nested(tensor), object).reshape(-1).tolist()
+        values = np.asarray(_nested(tensor)[0], object).reshape(-1).tolist()
         name = "text_output" if texts == [tensor.name] else tensor.name
         document[name] = values[0] if len(values) == 1 else values
     return document

@@ -65,7 +65,7 @@ class Score:
         except ServeError as error:
             error.request_id = context.told_id
             raise
-        text = write_all(answered(response), core.options.non_finite)
+        text = write_all(*answered(response), core.options.non_finite)
         await respond(send, 200, text, extra=name_of(context.told_id))
 
     def _meant(self, headers: Headers, principal: Principal) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import ml_dtypes
@@ -10,6 +11,7 @@ import pytest
 
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import InferResponse, Tensor
+from sardonyx.protocol.rest import write_all
 from sardonyx.serve.http.plain import answered, generated, generating, scored
 from sardonyx.serve.signature import Port, Signature
 
@@ -85,11 +87,28 @@ def answer(**outputs: Any) -> InferResponse:
     return InferResponse("m", "3", made)
 
 
+def written(**outputs: Any) -> Any:
+    return json.loads(write_all(*answered(answer(**outputs)), "words"))
+
+
 def test_answers_are_lists() -> None:
-    assert answered(answer(y=np.float32([[1, 2]]))) == [[1, 2]]
+    assert written(y=np.float32([[1, 2]])) == [[1, 2]]
     half = np.array([1.5], ml_dtypes.bfloat16)
     texts = np.array([b"\xc3\xa9", "e", b"\xff"], object)
-    assert answered(answer(y=half, z=texts)) == {"y": [1.5], "z": ["é", "e", "\ufffd"]}
+    assert written(y=half, z=texts) == {"y": [1.5], "z": ["é", "e", "\ufffd"]}
+    assert written(y=np.float32(3)) == 3
+    assert written(y=np.arange(6.0).reshape(2, 3).T) == [[0, 3], [1, 4], [2, 5]]
+    assert written(y=np.empty((2, 0), np.int64)) == [[], []]
+    assert written(y=np.empty((0, 2), bool)) == []
+    assert written(a=np.uint64([2**64 - 1]), b=np.float16([0.5])) == {"a": [2**64 - 1], "b": [0.5]}
+
+
+def test_numbers_of_answers_are_as_short_as_their_type_allows() -> None:
+    tenth = answer(y=np.float32([0.1]))
+    assert write_all(*answered(tenth), "words") == b"[0.1]"
+    infinite = answer(y=np.float32([0.5, np.inf]), z=np.float32([1]))
+    assert write_all(*answered(infinite), "words") == b'{"y":[0.5,Infinity],"z":[1.0]}'
+    assert write_all(*answered(infinite), "null") == b'{"y":[0.5,null],"z":[1.0]}'
 
 
 def test_generation() -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from sardonyx.tools.cli import main
 from sardonyx.tools.commands import vision
+from sardonyx.zoo import pull
 from tests.vision.conftest import shapes as shapes
 
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """As if the disk were full: no file may grow beyond a megabyte."""
+    """As if the disk were full: no file may grow beyond a megabyte; the zoo has the backbone already."""
+    pull("efficientnet_lite0")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     yield
