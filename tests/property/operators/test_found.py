@@ -55,6 +55,22 @@ CASES = (
         *("a crop in front of wrapped elements", "float[N] x, int64[2] p", 'y = Pad<mode = "wrap">(x, p)'),
         *([f32(0, 1, 2, 3), i64(-1, 2)], f32(1, 2, 3, 1, 2)),
     ),
+    *(
+        Found(
+            f"a shape of which a {kind} comes last",
+            "float[2,N] x, int64[K] d, bool[K] c",
+            f"v = Constant<value_ints = [{first}]>() m = Constant<value_ints = [-1]>() e = {last} "
+            "s = Concat<axis = 0>(v, e) y = Reshape(x, s)",
+            [np.ones((2, 6), np.float32), i64(number), np.array([kind == "choice"])],
+            np.ones((first, 12 // first), np.float32),
+        )
+        for kind, first, number, last in [
+            ("fed number", 3, -1, "Identity(d)"),
+            ("size that is kept", 2, 0, "Identity(d)"),
+            ("choice", 4, 5, "Where(c, m, d)"),
+            ("size", 4, 3, "Where(c, m, d)"),
+        ]
+    ),
     Found(
         *("a fed crop", "float[3] x, int64[2] p", "y = Pad(x, p)"),
         *([f32(1, 2, 3), i64(1, -2)], f32(0, 1)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
@@ -24,7 +26,7 @@ def reshape_attribute(x: Value, *, shape: Ints = ()) -> Value:
 @op("Reshape", since=5)
 def reshape(x: Value, shape: Value, *, allowzero: int = 0) -> Value:
     """The same elements under another shape; 0 keeps a size, -1 takes what is left."""
-    literal = shape.is_numeric_const or _is_fed(shape)
+    literal = shape.is_numeric_const or _is_literal(shape)
     return x.reshape(
         filled(x, sizes(shape, "the input of sizes", -1 if literal else 0), literal, bool(allowzero))
     )
@@ -77,10 +79,23 @@ def _beside(x: Value, shape: list[Dim], axis: int, is_kept: Callable[[Dim, Dim],
     return known, whole
 
 
-def _is_fed(value: Value) -> bool:
-    while value.kind in ("view", "index") and value.args:
-        value = value.args[0]
-    return value.prim == "input"
+def _is_literal(shape: Value) -> bool:
+    """Whether 0 and -1 mean more than a size in `shape`: parts are fed, or Where chooses a constant of -1."""
+    seen, left = set[tuple[int, bool]](), [(shape, False)]
+    while left:
+        value, is_choice = left.pop()
+        if value.prim == "input" or (is_choice and value.is_numeric_const and np.any(value.data == -1)):
+            return True
+        if (value.id, is_choice) in seen:
+            continue
+        seen.add((value.id, is_choice))
+        if value.prim == "where":
+            left += [(branch, True) for branch in value.args[1:]]
+        elif value.prim == "concat":
+            left += [(part, is_choice) for part in value.args]
+        elif value.kind in ("view", "index") and value.args:
+            left.append((value.args[0], is_choice))
+    return False
 
 
 @op("Transpose", since=1)
