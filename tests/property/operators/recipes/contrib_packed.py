@@ -120,7 +120,7 @@ def sparse_attention(d: Draw) -> Call:
     rows = np.concatenate([np.zeros((layouts, 1)), np.cumsum(shown.sum(2), 1)], 1).astype(np.int32)
     lengths = np.full(batch, total)  # of others onnxruntime 1.32 reads the shares of another head
     past = [Fed(d.within((batch, groups, most, size), -1, 1)) for _ in "kv"]
-    judged = batch == 1 or length > 1 or not begins  # else onnxruntime 1.32 reads places it has not written
+    judged = batch == 1 or length > 1 or total > 1  # else onnxruntime 1.32 reads places it has not written
     rotary = size == 16 and judged and d.flag()
     angles = [d.within((most, 8), -1, 1) for _ in "cs"] if rotary else [None, None]
     whole = d.flag()
