@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.protocol.datatypes import DATATYPES
+from sardonyx.protocol.datatypes import DATATYPES, Array
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.literals import array_of, data_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor
@@ -48,7 +48,7 @@ def scored(document: Any, signature: Signature) -> InferRequest:
 def _table(columns: Any, rows: Any, signature: Signature) -> InferRequest:
     if not isinstance(columns, list) or not isinstance(rows, list | np.ndarray):
         raise invalid("a table has 'columns', a list of names, and 'data', a list of rows")
-    if any(not isinstance(row, list | np.ndarray) or len(row) != len(columns) for row in rows):
+    if not _has_columns(rows, len(columns)):
         raise invalid(f"each row of 'data' must have {len(columns)} values, one a column")
     if {port.name for port in signature.inputs} == set(map(str, columns)):
         parts: dict[str, Any]
@@ -61,6 +61,12 @@ def _table(columns: Any, rows: Any, signature: Signature) -> InferRequest:
         names = ", ".join(port.name for port in signature.inputs)
         raise invalid(f"the columns must be the inputs of model '{signature.model}': {names}")
     return _by_name({signature.inputs[0].name: rows}, signature)
+
+
+def _has_columns(rows: list[Any] | Array, count: int) -> bool:
+    if isinstance(rows, np.ndarray):
+        return rows.ndim > 1 and rows.shape[1] == count
+    return all(isinstance(row, list) and len(row) == count for row in rows)
 
 
 def _by_name(given: Mapping[str, Any], signature: Signature) -> InferRequest:

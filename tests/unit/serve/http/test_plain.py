@@ -79,6 +79,17 @@ def test_axes_that_a_value_lacks_are_added() -> None:
     assert scored(5, column).inputs[0].shape == (1, 1)
 
 
+def test_tables_of_arrays() -> None:
+    table = {"columns": ["p", "q"], "data": np.float64([[1, 2], [3, 4]])}
+    assert scored({"input_data": table}, MATRIX).inputs[0].data.tolist() == [[1, 2], [3, 4]]
+    names = {"columns": ["y", "x"], "data": table["data"]}
+    pair = Signature("m", (Port("x", "FP32", (None, 1)), Port("y", "FP32", (None, 1))), (), True)
+    assert [t.data.tolist() for t in scored({"data": names}, pair).inputs] == [[[2], [4]], [[1], [3]]]
+    for wrong in (np.ones(2), np.ones((2, 3))):
+        with pytest.raises(ServeError, match="must have 2 values"):
+            scored({"data": {"columns": ["p", "q"], "data": wrong}}, MATRIX)
+
+
 def answer(**outputs: Any) -> InferResponse:
     made = [
         Tensor(n, "BYTES" if np.asarray(a).dtype == object else "FP32", np.shape(a), np.asarray(a))
