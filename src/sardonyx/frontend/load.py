@@ -25,7 +25,7 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import NEWEST_IR_VERSION, ModelProto, ValueInfoProto
-from sardonyx.frontend.mistaken import START_BYTES, likely
+from sardonyx.frontend.mistaken import START_BYTES, TOO_DEEP, likely
 from sardonyx.frontend.names import readable
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
@@ -141,6 +141,7 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts
         sought=dict.fromkeys(options.outputs),
         allow_fallback=options.fallback != "error",
     )
+    shared.extent.of(proto.graph.node, functions)
     scope = Scope(shared, declared.opsets)
     made = {name for node in proto.graph.node for name in node.output}
     wanted = [name for name in options.outputs if name in made] or [o.name for o in proto.graph.output]
@@ -230,7 +231,9 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: Ar
         extracted = Extracted(data.tobytes(), {}) if content is None else extract(data)
         proto = ModelProto.FromString(extracted.data)
     except (DecodeError, RecursionError) as error:
-        raise LoadError(f"{where}: protobuf parsing failed: {likely(start)}", kind="protobuf") from error
+        deep = isinstance(error, RecursionError) or "Depth" in str(error)
+        why = TOO_DEEP if deep else likely(start)
+        raise LoadError(f"{where}: protobuf parsing failed: {why}", kind="protobuf") from error
     return Source(readable(proto), folders, extracted.taken)
 
 

@@ -29,6 +29,11 @@ ADVICE = {
     "json": "is JSON, not an ONNX model",
 }
 """What a file of a format is in place of a model, and what to do: what a sentence says of it."""
+TOO_DEEP = (
+    "its bodies of If, Loop and Scan lie in each other deeper than files can be read, 31 times; "
+    "make functions of the inner ones"
+)
+"""What is said of a file whose messages are nested more than protobuf allows."""
 START_BYTES = 1 << 10
 """As much of a file as `likely` looks at."""
 

@@ -6,9 +6,7 @@ schema, reference evaluator. Must not know files or graph inputs.
 
 from __future__ import annotations
 
-import graphlib
-import itertools
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,9 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp, why_malformed
 from sardonyx.frontend import attributes, constants, constraints
+from sardonyx.frontend.extent import Extent, check_depth
 from sardonyx.frontend.messages import FunctionProto, TensorProto
+from sardonyx.frontend.order import order_of, reads, unread_of
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
@@ -38,10 +38,8 @@ from sardonyx.ops.table import Node, Operator, lookup, newest
 if TYPE_CHECKING:
     import onnx
 
-MAX_DEPTH = 64
-MAX_NODES = 500_000
-"""Nodes of one model with all its functions and bodies written out; functions that call others may be few."""
 _MOST_CHOICES = 16
+_FORBIDDEN = 'The option fallback="error" forbids the reference evaluator'
 _ALL_PREMISES = nullcontext()
 MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
@@ -60,7 +58,7 @@ class Model:
 
     `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name;
     `operators` collects the operator of each node by its name, `named` the tensors outside of closed bodies
-    by value, those of functions with the path of their call; `built` counts the nodes. Tensors in `contents`
+    by value, those of functions with the path of their call; `extent` counts the nodes. Tensors in `contents`
     are known; once all that are `sought` are found, nothing more is read.
     """
 
@@ -70,13 +68,13 @@ class Model:
     askable: set[str] = field(default_factory=set)
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
-    built: Iterator[int] = field(default_factory=itertools.count)
     named: dict[int, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     contents: Mapping[str, Any] = field(default_factory=dict)
     sought: dict[str, Value | None] = field(default_factory=dict)
     allow_fallback: bool = True
     meanings: dict[tuple[str, str, int], Operator] = field(default_factory=dict)
+    extent: Extent = field(default_factory=Extent)
 
     def meaning(self, domain: str, name: str, opset: int) -> Operator:
         """What nodes of an operator are; looked up once. Raises UnsupportedOp if it is not known."""
@@ -195,22 +193,18 @@ class Scope:
         Nothing is asked of nodes that give nothing; of those that the tensors `wanted` do not come from, what
         they assume of computed sizes is forgotten: it alone would have them computed.
         """
-        if self.depth > MAX_DEPTH:
-            raise LoadError(
-                f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
-            )
+        check_depth(self.depth)
         nodes = constants.last_of_each(nodes)
         read = [reads(node) for node in nodes]
-        order = _order(nodes, read, self.values)
-        unread = _unread(nodes, read, order, wanted)
+        order = order_of(nodes, read, self.values)
+        unread = unread_of(nodes, read, order, wanted)
         with naming(self._decisive):
             self._build(nodes, order, unread)
 
     def _build(self, nodes: Sequence[onnx.NodeProto], order: Iterable[int], unread: Container[int]) -> None:
         for number, index in enumerate(order):
             proto = nodes[index]
-            if next(self.model.built) >= MAX_NODES:
-                raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
+            self.model.extent.add()
             if not any(proto.output):
                 continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{number}")
@@ -220,7 +214,7 @@ class Scope:
                 try:
                     self._node(proto, name)
                 except SardonyxError as error:
-                    error.args = (f"{name} ({operator}): {error}",)
+                    error.args = (_placed(name, operator, str(error)),)
                     raise
                 except MALFORMED as error:
                     raise LoadError(f"{name} ({operator}): {why_malformed(error)}") from error
@@ -267,7 +261,7 @@ class Scope:
         if isinstance(refusal, NeedsContent) and refusal.answerable:
             raise refusal
         try:
-            return self._otherwise(proto, domain, inputs, name, str(refusal))
+            return self._otherwise(proto, domain, inputs, name, refusal)
         except UnsupportedOp:
             if isinstance(refusal, NeedsContent) and self.closed:
                 raise refusal from None
@@ -284,7 +278,12 @@ class Scope:
         return known
 
     def _otherwise(
-        self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str, reason: str
+        self,
+        proto: onnx.NodeProto,
+        domain: str,
+        inputs: list[Value | None],
+        name: str,
+        refusal: UnsupportedOp,
     ) -> Sequence[Value | None]:
         """What a node gives by the body of its schema, or in the reference evaluator."""
         opset, proto = self._opset(domain), attributes.whole(proto, self.model.tensors.taken)
@@ -294,11 +293,16 @@ class Scope:
             return self._call(function, proto, inputs, name, [d.default_value for d in defaults])
         from sardonyx.frontend import fallback
 
+        reason = str(refusal)
+        if refusal.kind == "unknown" or _FORBIDDEN in reason:
+            raise refusal
         if not self.model.allow_fallback:
-            raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
+            raise UnsupportedOp(f"{reason}. {_FORBIDDEN}")
         try:
             found = fallback.reference(proto, opset, inputs)
         except UnsupportedOp as error:
+            if str(error) in reason:
+                raise refusal from None
             if has_schema(proto.op_type, proto.domain):
                 raise UnsupportedOp(f"{reason}; {error}") from error
             raise UnsupportedOp(f"{reason}; @sardonyx.op adds one of your own", kind="unknown") from error
@@ -347,6 +351,11 @@ class NestedGraph:
         self.inputs: tuple[Formal, ...] = tuple(formal(i) for i in proto.input)
         self.outputs: tuple[Formal, ...] = tuple(formal(o) for o in proto.output)
 
+    @property
+    def built(self) -> int:
+        """See `ops.subgraph.SubGraph`."""
+        return self.scope.model.extent.built
+
     def _build(
         self, args: Sequence[Value | None], captured: dict[int, tuple[Value, Value]] | None
     ) -> tuple[Value, ...]:
@@ -393,6 +402,12 @@ class NestedGraph:
         return enclosed(formals, names, lambda: formula(lambda *args: self._build(args, captured)), captured)
 
 
+def _placed(name: str, operator: str, message: str) -> str:
+    """A message with the node that it is about, unless it names that one, or one inside of its function."""
+    place = f"{name} ({operator}): "
+    return message if message.startswith((place, f"{name}/")) else place + message
+
+
 def _is_given(size: Dim) -> bool:
     """Whether a size is known without computing any tensor."""
     return not any(source_of(name) for name in dims.symbols(size))
@@ -402,60 +417,6 @@ def _is_choice(value: Value) -> bool:
     """Whether a tensor has so few contents that each may have a program of its own."""
     whole = value.dtype.is_int or value.dtype is dt.BOOL
     return whole and isinstance(value.size, int) and value.size <= _MOST_CHOICES
-
-
-def ordered(nodes: Sequence[onnx.NodeProto], defined: Container[str]) -> Sequence[onnx.NodeProto]:
-    """Nodes in dependency order: as listed if that is one. Raises LoadError for a cycle."""
-    order = _order(nodes, [reads(node) for node in nodes], defined)
-    return nodes if isinstance(order, range) else [nodes[index] for index in order]
-
-
-def _order(
-    nodes: Sequence[onnx.NodeProto], read: Sequence[Sequence[str]], defined: Container[str]
-) -> Sequence[int]:
-    """The places of nodes in dependency order, given what each reads; see `ordered`."""
-    producer: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        for name in node.output:
-            if name and (name in defined or producer.setdefault(name, index) != index):
-                raise LoadError(f'the tensor "{name}" is defined twice')
-    needs = [[producer[name] for name in names if name in producer] for names in read]
-    if all(before < index for index, befores in enumerate(needs) for before in befores):
-        return range(len(nodes))
-    try:
-        return list(graphlib.TopologicalSorter(dict(enumerate(needs))).static_order())
-    except graphlib.CycleError as error:
-        names = [nodes[i].name or nodes[i].op_type for i in error.args[1]]
-        raise LoadError(f"the nodes form a cycle: {' -> '.join(names)}") from error
-
-
-def _unread(
-    nodes: Sequence[onnx.NodeProto],
-    read: Sequence[Sequence[str]],
-    order: Sequence[int],
-    wanted: Iterable[str],
-) -> set[int]:
-    """The places of those nodes, in dependency order, that no tensor wanted comes from."""
-    needed, unread = set(wanted), set[int]()
-    for index in reversed(order):
-        if needed.isdisjoint(nodes[index].output):
-            unread.add(index)
-        else:
-            needed.update(read[index])
-    return unread
-
-
-def reads(node: onnx.NodeProto) -> list[str]:
-    """The names a node reads, those captured by its subgraphs included."""
-    found = list(node.input)
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
-            own = {o for inner in graph.node for o in inner.output} | {i.name for i in graph.input}
-            own |= {t.name for t in graph.initializer}
-            own |= {s.values.name for s in graph.sparse_initializer}
-            found += [name for inner in graph.node for name in reads(inner) if name not in own]
-            found += [output.name for output in graph.output if output.name not in own]
-    return found
 
 
 def schema_function(

@@ -19,7 +19,8 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.frontend import constants
 from sardonyx.frontend.external import tensors_of
 from sardonyx.frontend.inference import inferred
-from sardonyx.frontend.scope import opsets_of, ordered, reads
+from sardonyx.frontend.order import ordered, reads
+from sardonyx.frontend.scope import opsets_of
 from sardonyx.frontend.tensors import EXTERNAL
 
 _KEPT_BYTES = 1024

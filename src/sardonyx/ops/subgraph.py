@@ -93,6 +93,10 @@ class SubGraph(Protocol):
     def outputs(self) -> tuple[Formal, ...]:
         """The declared outputs."""
 
+    @property
+    def built(self) -> int:
+        """How many nodes of the model are built so far: what is made of a body has cost the difference."""
+
     def inline(self, *args: Value | None) -> tuple[Value, ...]:
         """The results of the body over these arguments, built among the values around it."""
 
@@ -127,6 +131,11 @@ class _Written:
     def outputs(self) -> tuple[Formal, ...]:
         """Its outputs, of any type and shape."""
         return tuple(Formal(name, None, None) for name in self.results)
+
+    @property
+    def built(self) -> int:
+        """See `SubGraph`: a formula has no nodes."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,11 @@ class Around(_Written):
     arguments: tuple[str, ...]
     results: tuple[str, ...]
     formula: Callable[[Inline, Sequence[Value]], Sequence[Value]]
+
+    @property
+    def built(self) -> int:
+        """See `SubGraph`."""
+        return self.inner.built
 
     def inline(self, *args: Value) -> tuple[Value, ...]:
         """What the formula gives, built among the values around it."""

@@ -240,7 +240,7 @@ def test_functions_are_built_in_place_with_their_attributes() -> None:
 
 def test_a_function_that_calls_itself_is_refused() -> None:
     body = FUNCTION.replace("b = Mul(a, f)", "b = own.Scaled(a)")
-    with pytest.raises(LoadError, match="recursive"):
+    with pytest.raises(LoadError, match="calls itself"):
         load(parsed(body, imports=', "own" : 1'))
 
 

@@ -1,4 +1,4 @@
-"""Names of one graph and how nodes become values among them: order, captures, functions, what is asked."""
+"""Names of one graph and how nodes become values among them: captures, functions, what is asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from onnx import helper
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError, NeedsContent, UnsupportedOp
-from sardonyx.frontend import scope
-from sardonyx.frontend.scope import Found, Model, NestedGraph, Scope, ordered, reads
+from sardonyx.frontend import extent, scope
+from sardonyx.frontend.scope import Found, Model, NestedGraph, Scope
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.data_size import DataSize, collect_data_sizes
 from sardonyx.ir.premise import collect_premises
@@ -41,36 +41,6 @@ def built(text: str, **values: Value | None) -> Scope:
     nodes = graph(f"g () => () {{ {text} }}").node
     made.build(nodes, [name for node in nodes for name in node.output])
     return made
-
-
-def test_nodes_come_in_an_order_in_which_names_are_defined() -> None:
-    nodes = graph("g (float x) => (float y) { y = Neg(b) b = Exp(a) a = Abs(x) }").node
-    assert [node.op_type for node in ordered(nodes, ["x"])] == ["Abs", "Exp", "Neg"]
-    listed = graph("g (float x) => (float y) { a = Abs(x) y = Neg(a) }").node
-    assert ordered(listed, ["x"]) is listed
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "a = Abs(b) [back] b = Neg(a)",
-            "the nodes form a cycle: .*Abs.*back|the nodes form a cycle: .*back",
-        ),
-        ("a = Abs(x) a = Neg(x)", 'the tensor "a" is defined twice'),
-        ("x = Abs(x)", 'the tensor "x" is defined twice'),
-    ],
-)
-def test_an_order_that_there_is_not_is_told(text: str, message: str) -> None:
-    with pytest.raises(LoadError, match=message):
-        ordered(graph(f"g (float x) => () {{ {text} }}").node, ["x"])
-
-
-def test_a_node_reads_what_its_subgraphs_capture() -> None:
-    (node,) = graph("""g (bool c) => (float y) { y = If (c) <
-        then_branch = t () => (float a) <float w = {1}> { i = Neg(u) a = Add(i, w) },
-        else_branch = e () => (float v) { }> }""").node
-    assert [*reads(node)] == ["c", "u", "v"]
 
 
 def test_a_name_is_looked_for_here_then_outside() -> None:
@@ -135,11 +105,12 @@ def test_nothing_is_asked_of_a_node_that_gives_nothing() -> None:
 
 def test_nesting_and_size_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     made = around(x=x())
-    made.depth = scope.MAX_DEPTH + 1
-    with pytest.raises(LoadError, match=f"nested more than {scope.MAX_DEPTH} deep; is one recursive"):
+    made.depth = extent.MAX_DEPTH + 1
+    with pytest.raises(LoadError, match=f"nested more than {extent.MAX_DEPTH} deep"):
         made.build([], [])
-    monkeypatch.setattr(scope, "MAX_NODES", 2)
-    with pytest.raises(LoadError, match="have more than 2 nodes"):
+    monkeypatch.setattr(extent, "FEW_NODES", 2)
+    monkeypatch.setattr(extent, "MAX_NODES", 2)
+    with pytest.raises(LoadError, match="has more than 2 nodes"):
         built("a = Abs(x) b = Abs(a) c = Abs(b)", x=x())
 
 

@@ -6,7 +6,7 @@ Decides which sizes of results hold whatever course is taken; the others are dat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ UNROLL_TRIPS = 32
 UNROLL_VALUES = 2000
 UNROLL_EASY_VALUES = 64
 """The same for bodies that native code can repeat."""
+UNROLL_NODES = 4000
+"""Nodes that may be built for that; loops inside the body are built in place each time, or not at all."""
 MOST_RANKS = 32
 """Iterations of a Loop that may change the rank of what it carries."""
 
@@ -165,22 +167,32 @@ def _formal(kind: Kind, name: str) -> Value:
     return placeholder(name, kind.dtype, tuple(dims.fresh(name) if n is None else n for n in kind.shape))
 
 
+class Settled(NamedTuple):
+    """A closed body, the kinds of the carried values and of all its results, and the nodes built for it."""
+
+    body: Body
+    kinds: list[Kind]
+    results: list[Kind]
+    nodes: int
+
+
 def _settle(
     branch: SubGraph | LoopBody,
     before: Sequence[Value],
     carried: Sequence[Value],
     after: Sequence[Value],
     skip: int,
-) -> tuple[Body, list[Kind], list[Kind]]:
+) -> Settled:
     """Close a body over carried values whose sizes stay the same in every iteration.
 
     Sizes that an iteration changes become symbols, until nothing changes. The carried results of the body
-    come after `skip` others. Returns the body, the kinds of the carried values and those of all its results.
+    come after `skip` others.
     """
     kinds = [Kind.of(v) for v in carried]
     names = [f.name for f in branch.inputs[len(before) : len(before) + len(carried)]]
     for _ in range(2 + sum(len(k.shape) + 1 for k in kinds)):
         formals = [_formal(k, n) for k, n in zip(kinds, names, strict=True)]
+        built = branch.built
         body = branch.close([*before, *formals, *after])
         own = frozenset(
             name
@@ -193,19 +205,20 @@ def _settle(
         found = results[skip : skip + len(carried)]
         settled = [k.joined(f, f"the carried value {n}") for k, f, n in zip(kinds, found, names, strict=True)]
         if settled == kinds:
-            return body, kinds, results
+            return Settled(body, kinds, results, branch.built - built)
         kinds = settled
     raise ShapeError(f"the sizes of the carried values {', '.join(names)} never settle")
 
 
-def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
+def _repeatable(found: Settled, trips: Dim | None) -> bool:
     """Whether so many copies of a body are small enough to be built in place.
 
     That pays above all where sizes or sequences change from one iteration to the next, or where the counter
     decides what is out of reach of native code.
     """
-    if not isinstance(trips, int) or trips > UNROLL_TRIPS:
+    if not isinstance(trips, int) or trips > UNROLL_TRIPS or trips * found.nodes > UNROLL_NODES:
         return False
+    body, kinds = found.body, found.kinds
     order = body.graph.order()
     changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
     hard = changing or bool(body.graph.data_sizes) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
@@ -243,6 +256,11 @@ class LoopBody:
     def outputs(self) -> tuple[Formal, ...]:
         """The declared outputs."""
         return self.body.outputs
+
+    @property
+    def built(self) -> int:
+        """See `SubGraph`."""
+        return self.body.built
 
     def seen(self, number: Value, condition: Value) -> tuple[Value, Value]:
         """The counter and the condition as the body declares them."""
@@ -293,15 +311,18 @@ def repeat(
         trips = None if m is None else dims.maximum(size(m, "the trip count", None), 0)
     count = len(initial)
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
+    built = body.built
     try:
-        closed, kinds, results = _settle(body, before, initial, (), 1)
+        found = closed, kinds, results, _ = _settle(body, before, initial, (), 1)
     except RankChangeError:
         if body.first >= MOST_RANKS:
             raise
         return _peeled(m, cond, trips, initial, body)
     except UnsupportedOp as error:
-        counted = isinstance(trips, int) and trips <= UNROLL_TRIPS and known_truth(cond) is not None
-        if (isinstance(error, NeedsContent) and error.answerable) or not counted or not trips:
+        helpless = error.kind == "unknown" or (isinstance(error, NeedsContent) and error.answerable)
+        if helpless or not isinstance(trips, int) or not 0 < trips <= UNROLL_TRIPS:
+            raise
+        if known_truth(cond) is None or trips * (body.built - built) > UNROLL_NODES:
             raise
         return _unrolled(body, trips, initial, error)
     goes_on = closed.graph.outputs[0][1]
@@ -315,7 +336,7 @@ def repeat(
     steady = known_truth(cond) is not None and endless
     if steady and trips is None:
         raise UnsupportedOp("a Loop without a trip count or an end")
-    if steady and _repeatable(closed, kinds, trips) and (trips != 0 or not rows):
+    if steady and _repeatable(found, trips) and (trips != 0 or not rows):
         return _unrolled(body, trips or 0, initial)
     attrs = {
         "body": closed.graph,
@@ -425,10 +446,10 @@ def scan_over(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -
     length = arrays[0].shape[0]
     names = [f.name for f in body.inputs[len(state) :]]
     slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
-    closed, kinds, found = _settle(body, (), state, slices, 0)
-    stacked = found[len(state) :]
+    settled = closed, kinds, results_of, _ = _settle(body, (), state, slices, 0)
+    stacked = results_of[len(state) :]
     stackable = tuple(_row(k) for k in stacked)
-    if _repeatable(closed, kinds, length) and isinstance(length, int) and length > 0:
+    if _repeatable(settled, length) and isinstance(length, int) and length > 0:
         carried = list(state)
         rows: list[list[Value]] = []
         for t in range(length):
