@@ -133,7 +133,8 @@ def _costs(report: Report) -> Iterator[str]:
     if report.timings:
         ranked = sorted(report.timings, key=lambda time: -time.elapsed_ms)[:_STAGES_SHOWN]
         stages = ", ".join(f"{time.stage} {time.elapsed_ms:.1f}" for time in ranked)
-        yield f"compiled in {sum(time.elapsed_ms for time in report.timings):.1f} ms ({stages})"
+        what = "compiled" if report.counters.get("compiles", 1) else "made ready"
+        yield f"{what} in {sum(time.elapsed_ms for time in report.timings):.1f} ms ({stages})"
     counters = dict(report.counters)
     said = [f"{name} {_bytes(size)}" for key, name in _SIZES.items() if (size := counters.pop(key, 0))]
     if "compiles" in counters:

@@ -21,6 +21,7 @@ from sardonyx.registry.state import KeyState, State
 
 ALL = frozenset(SCOPES)
 OPEN = frozenset({"infer", "metadata"})
+_KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NO_HASH = hashed("")
 _OWNER, _ANYBODY = Principal("anonymous", ALL), Principal("anonymous", OPEN)
@@ -75,7 +76,8 @@ class RegistryGuard:
                 raise _unknown("this is not an API key, and no identity provider is configured")
             _check(principal, action, model.partition("@")[0])
         except ServeError as error:
-            self.denied.note(principal.name, action, model, error)
+            if action != "metadata" or model or not _KEY_HEADERS.isdisjoint(headers):
+                self.denied.note(principal.name, action, model, error)
             raise
         if used is not None:
             self._count(*used, action)

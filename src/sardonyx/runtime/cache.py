@@ -124,6 +124,15 @@ class Cache:
         """Whether anything may be kept."""
         return not self._is_off
 
+    def can_keep(self) -> bool:
+        """Whether entries can be written; as far as that is known before one is."""
+        if self._is_off or folder_fault(self._root):
+            return False
+        folder = self._root
+        while not os.path.exists(folder) and folder != os.path.dirname(folder):
+            folder = os.path.dirname(folder)
+        return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
     def set_limit(self, limit_bytes: int) -> None:
         """Keep a limit in the folder, for all processes. Raises OSError if it cannot be written."""
         make_folder(self._root)

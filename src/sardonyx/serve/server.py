@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
@@ -23,6 +22,7 @@ from sardonyx.serve.http.origins import shared
 from sardonyx.serve.http.score import PREFIX as SCORE
 from sardonyx.serve.http.score import Score
 from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.ports import bound
 from sardonyx.serve.rpc.listener import RpcListener
 from sardonyx.serve.tls import Credentials
 
@@ -95,7 +95,8 @@ class Server:
 
         OSError if a port is taken.
         """
-        listening = _bind(self.options.host, self.options.http_port)
+        listening = bound(self.options.host, self.options.http_port)
+        listening.listen(_BACKLOG)
         self.http_port = listening.getsockname()[1]
         self._rpc = RpcListener(self.core, self.options)
         self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port, self.credentials)
@@ -181,16 +182,3 @@ class _Dispatch:
                 return
         text = f"there is nothing at {path}; the protocol is under /v2, and /v2/docs describes it"
         await refuse(send, ServeError(Code.NOT_FOUND, text), scope)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(address)
-    except OSError as error:
-        listening.close()
-        raise OSError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
-    listening.listen(_BACKLOG)
-    return listening

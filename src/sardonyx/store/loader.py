@@ -296,7 +296,7 @@ class _Loader:
 
     def _slow_line(self) -> str:
         name = "a model" if isinstance(self.origin, bytes) else os.fsdecode(self.origin)
-        kept = "the next start takes it from the cache" if self.store.is_on else "nothing is cached"
+        kept = "the next start takes it from the cache" if self.store.can_keep() else "nothing is cached"
         return f"Compiling {name} takes more than {_SLOW_SECONDS:.0f} seconds; {kept}."
 
     def _keep_signature(self, key: str | None, dependence: FeedDependence, source: Source) -> Signature:

@@ -138,6 +138,8 @@ def main() -> None:
         try:
             worker = worker or Worker(sys.argv[1])
             answer = getattr(worker, command["do"])(command)
+        except ModuleNotFoundError as error:
+            answer = {"error": f"{error.name} is not installed; pip install {error.name}"}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

@@ -94,7 +94,7 @@ def parser() -> Parser:
         prog="sardonyx", description="Compile ONNX models to native code and run, explain or measure them."
     )
     top.add_argument("--version", action="version", version=f"sardonyx {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
     return top
@@ -105,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names are written in any terminal, as by stderr
     options = parser().parse_args(arguments)
+    if options.command is None:
+        parser().print_help(sys.stderr)
+        return 2
     for name in unknown_variables():
         print(
             f"sardonyx: the environment variable {name} is not an option; see `sardonyx knobs`",

@@ -73,6 +73,11 @@ def test_text() -> None:
     ]
 
 
+def test_what_was_found_in_the_cache_was_not_compiled() -> None:
+    report = Report(timings=[StageTime("load", 3)], counters={"compiles": 0})
+    assert "made ready in 3.0 ms (load 3.0)\nall machine code found in the cache" in explanation(report)
+
+
 def test_in_brief_there_are_no_reasons() -> None:
     text = explanation(full(), refused=False)
     assert "because" not in text and "Conv_9" not in text and "encoder/layer.0: 2 kernels" in text

@@ -103,3 +103,17 @@ def test_keys_expire_and_have_quotas() -> None:
         made.admit(BEARER, "infer", "")
     assert error.value.code is Code.QUOTA
     assert 0 < (error.value.retry_after_s or 0) <= 7200
+
+
+def test_to_open_a_page_without_a_key_is_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, noted = guard(abc=key()), list[tuple[object, ...]]()
+    monkeypatch.setattr(made.denied, "note", lambda *what: noted.append(what[1:3]))
+    assert code(made, {}, "metadata") is Code.UNAUTHENTICATED and not noted
+    for headers, action, model in (
+        ({}, "metadata", "fraud-1"),
+        ({}, "infer", ""),
+        ({"authorization": "Basic x"}, "metadata", ""),
+        ({"x-api-key": "wrong"}, "metadata", ""),
+    ):
+        assert code(made, headers, action, model) is Code.UNAUTHENTICATED
+        assert noted.pop() == (action, model)

@@ -128,6 +128,7 @@ def test_partial_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_warns_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = Cache(tmp_path / "file")
+    assert Cache(tmp_path / "a" / "b").can_keep() and not Cache(None).can_keep() and not cache.can_keep()
     with pytest.warns(RuntimeWarning, match="nothing will be cached in .*set SARDONYX_CACHE"):
         assert not cache.put("object", K1, b"x")
     with warnings.catch_warnings():

@@ -24,6 +24,7 @@ from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.protocol.wire.pool import POOL
 from sardonyx.serve.core import Core
 from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.ports import bound
 from sardonyx.serve.rpc.servicer import Servicer, read_message, refuse, unexpected
 from sardonyx.serve.tls import Credentials
 
@@ -66,6 +67,7 @@ class RpcListener:
 
     async def start(self, host: str, port: int, credentials: Credentials | None = None) -> int:
         """Listen; the port in use. OSError if it is taken."""
+        bound(host, port).close()  # the library says less well why it cannot listen
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if credentials is None:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sardonyx.base.knobs import CACHE, cache_folder
@@ -103,6 +104,11 @@ def document(cache: Cache, models: Sequence[Kept], shared: int) -> dict[str, Any
     }
 
 
+def _place(name: str) -> str:
+    path = Path(name)
+    return f"{name} (no longer there)" if path.is_absolute() and not path.exists() else name
+
+
 def text(cache: Cache, models: Sequence[Kept], shared: int) -> str:
     """All of it for readers."""
     head = [("size", "weights", "code", "programs", "used", "digest", "model")] if models else []
@@ -114,7 +120,7 @@ def text(cache: Cache, models: Sequence[Kept], shared: int) -> str:
             str(model.programs),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(model.used)),
             model.digest[:8],
-            model.name,
+            _place(model.name),
         )
         for model in models
     ]

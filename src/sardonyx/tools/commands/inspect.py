@@ -82,12 +82,17 @@ def _text(path: str, summary: Summary, report: Report | None) -> list[str]:
     if summary.external_files:
         lines.append(f"parameters in other files: {', '.join(summary.external_files)}")
     if report is not None:
-        rows = [
-            (text, bytes_text(report.counters[name])) for name, text in _MEMORY if name in report.counters
-        ]
+        rows = [(text, _memory(summary, report, name)) for name, text in _MEMORY if name in report.counters]
         lines += ["memory", table(rows)] if rows else []
         lines.append(f"operators that do not run native: {len(report.fallbacks)}")
     return [line for line in lines if line]
+
+
+def _memory(summary: Summary, report: Report, name: str) -> str:
+    free = any(not isinstance(size, int) for info in summary.inputs for size in info.shape or ())
+    if name == "arena_bytes" and free and not report.counters[name]:
+        return "as the sizes of the inputs need"
+    return bytes_text(report.counters[name])
 
 
 def _arguments(infos: tuple[TensorInfo, ...]) -> str:

@@ -52,7 +52,7 @@ def _list(options: argparse.Namespace) -> int:
         here = "here" if row.path.is_file() else ""
         tasks = ", ".join(tasks_of(row.name))
         rows.append((row.name, row.category, tasks, bytes_text(row.size), here, row.what))
-    print(table(rows, indent="") if found else "nothing found")
+    print(table(rows, indent="") if found else "nothing found; `sardonyx zoo list` shows all models")
     return 0 if found else 1
 
 

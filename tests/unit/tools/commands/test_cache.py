@@ -55,7 +55,7 @@ def test_what_is_told(tmp_path: Path) -> None:
     lines = cache.text(kept, MODELS, 5).splitlines()
     assert lines[0].split() == ["size", "weights", "code", "programs", "used", "digest", "model"]
     assert lines[1].split()[:6] == ["60", "B", "30", "B", "20", "B"] and lines[1].endswith(
-        "abcdef12  /m/a.onnx"
+        "abcdef12  /m/a.onnx (no longer there)"
     )
     assert f"{tmp_path}: 65 B of at most" in lines[-2]
     assert cache.text(kept, [], 5).splitlines()[0] == f"{tmp_path}: 5 B of at most 8.59 GB"

@@ -34,6 +34,7 @@ def test_the_file_alone(model: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_its_program_as_well(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(inspect, "inspect", model) == 0
     told = capsys.readouterr().out
+    assert "intermediate results  as the sizes of the inputs need" in told
     assert "machine code" in told and "operators that do not run native: 0" in told
     assert run(inspect, "inspect", model, "--json") == 0
     found = json.loads(capsys.readouterr().out)
