@@ -22,10 +22,16 @@ def folders_of(model: str | os.PathLike[str] | None, given: str | None) -> tuple
     return path.parent, path.resolve().parent
 
 
+def file_name(location: str) -> str:
+    """A location that a model names, as this system takes it: models write UTF-8 in any locale."""
+    return os.fsdecode(location.encode("utf-8", "surrogateescape"))
+
+
 def find(folders: Sequence[Path], location: str) -> Path | None:
     """The file at a location, existing or not; None if its name or a link leads out of the folders."""
     if not location or "\0" in location or Path(location).is_absolute():
         return None
+    location = file_name(location)
     if Path(os.path.normpath(location)).parts[:1] == (os.pardir,):
         return None
     path = (folders[0] / location).resolve()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from sardonyx.base.folders import file_name
 from sardonyx.errors import SardonyxError
 from sardonyx.protocol.errors import invalid
 
@@ -60,7 +61,7 @@ def _external(model: Path) -> tuple[str, ...]:
 
 def _inside(folder: Path, location: str) -> Path:
     try:
-        path = (folder / PurePosixPath(location.replace("\\", "/"))).resolve()
+        path = (folder / PurePosixPath(file_name(location.replace("\\", "/")))).resolve()
         is_there = path.is_file()
     except (OSError, ValueError) as error:  # no file can be called that
         raise invalid(f"the model needs the file {location!r}, which is not beside it: {error}") from error

@@ -12,6 +12,7 @@ from typing import Literal
 import onnx
 
 from sardonyx.base.files import writing
+from sardonyx.base.folders import file_name
 from sardonyx.compression import calibration, dynamic, few_bits, precision, static
 from sardonyx.compression.judge import Judgement, Rewrite, errors_by_node, fewest_left_alone, judged
 from sardonyx.compression.norms import fold_norms
@@ -278,7 +279,7 @@ def _bytes(path: Path) -> int:
     """Of a model's file, with those that hold its weights."""
     from sardonyx.frontend.summary import summarize
 
-    beside = [path.parent / name for name in summarize(path).external_files]
+    beside = [path.parent / file_name(name) for name in summarize(path).external_files]
     return path.stat().st_size + sum(file.stat().st_size for file in beside)
 
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.folders import file_name
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.frontend import types
@@ -92,7 +93,7 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
 def why_unread(model: Path, error: Exception) -> str:
     """Why a model could not be read with its weights: a file of them is not there, or what the error says."""
     names = summarize(model).external_files if model.is_file() else ()
-    absent = (path for name in names if not (path := model.parent / name).is_file())
+    absent = (model.parent / name for name in names if not (model.parent / file_name(name)).is_file())
     return next((f"there is no external data file {path}" for path in absent), str(error))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, field
-from sardonyx.base.folders import find
+from sardonyx.base.folders import file_name, find
 from sardonyx.base.mapped import MappedFile, map_file
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
@@ -163,9 +163,9 @@ def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
             "it must be relative and stay inside the folder of the model"
         )
     # As the system takes it: a resolved path has lost a slash behind the file, and folders that do not exist.
-    told = os.path.join(folders[0], location)  # noqa: PTH118
-    if not os.path.isfile(told):  # noqa: PTH113
-        raise LoadError(f'tensor "{name}": there is no external data file {told}')
+    if not os.path.isfile(os.path.join(folders[0], file_name(location))):  # noqa: PTH113, PTH118
+        there = os.path.join(folders[0], location)  # noqa: PTH118
+        raise LoadError(f'tensor "{name}": there is no external data file {there}')
     return path
 
 

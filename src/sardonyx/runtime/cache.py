@@ -48,7 +48,7 @@ def key(*parts: str | Bytes) -> str:
     """The name of an entry: a digest of everything its content depends on."""
     digest = begun()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         digest.update(struct.pack("<Q", memoryview(data).nbytes))
         digest.update(data)
     return digest.hexdigest()
@@ -128,8 +128,8 @@ class Cache:
         """Whether entries can be written; as far as that is known before one is."""
         if self._is_off or folder_fault(self._root):
             return False
-        folder = self._root
-        while not os.path.exists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.abspath(self._root)
+        while not os.path.exists(folder):
             folder = os.path.dirname(folder)
         return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 

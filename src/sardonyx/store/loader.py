@@ -86,7 +86,7 @@ class _Loader:
     ) -> None:
         self.origin, self.options, self.goal, self.store = origin, options, goal, store
         self._say = tell
-        self._tell = partial(tell, self._slow_line()) if tell is not None else None
+        self._tell = (lambda: tell(self._slow_line())) if tell is not None else None
         self.model = identity.Model(origin, options.external_folder, store)
         self.is_custom = custom.mentioned(origin)
         self.parts: dict[tuple[str, ...], ModelProgram] = {}
@@ -296,7 +296,11 @@ class _Loader:
 
     def _slow_line(self) -> str:
         name = "a model" if isinstance(self.origin, bytes) else os.fsdecode(self.origin)
-        kept = "the next start takes it from the cache" if self.store.can_keep() else "nothing is cached"
+        kept = (
+            "the next start takes it from the cache"
+            if self._is_kept() and self.store.can_keep()
+            else "nothing is cached"
+        )
         return f"Compiling {name} takes more than {_SLOW_SECONDS:.0f} seconds; {kept}."
 
     def _keep_signature(self, key: str | None, dependence: FeedDependence, source: Source) -> Signature:

@@ -102,7 +102,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and not _writes_all_names(sys.stdout):
         sys.stdout.reconfigure(errors="backslashreplace")  # names are written in any terminal, as by stderr
     options = parser().parse_args(arguments)
     if options.command is None:
@@ -129,6 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sardonyx {options.command}: {_told(error, options.command)}", file=sys.stderr)
         return 1
     return code
+
+
+def _writes_all_names(stream: io.TextIOWrapper) -> bool:
+    """Whether any text can be written; in the locale C names of files can, and letters beyond ASCII not."""
+    return stream.errors != "strict" and (
+        stream.errors != "surrogateescape" or stream.encoding.lower() in ("utf-8", "utf8")
+    )
 
 
 def _warned(

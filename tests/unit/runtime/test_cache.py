@@ -69,6 +69,27 @@ def test_damaged_entries_count_as_missing(tmp_path: Path, damage: str) -> None:
     assert cache.get("object", K1) == b"fresh"
 
 
+def test_names_of_files_that_are_no_text_have_keys() -> None:
+    assert key("file", os.fsdecode(b"\xff.onnx")) != key("file", os.fsdecode(b"\xfe.onnx"))
+
+
+def test_it_is_known_before_whether_anything_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert Cache(tmp_path).can_keep() and Cache(tmp_path / "new" / "folder").can_keep()
+    assert not Cache(tmp_path / "file" / "folder").can_keep()
+    assert not Cache(None).can_keep()
+    assert not Cache(tmp_path / "open").can_keep() or os.name == "nt"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write")
+def test_a_folder_that_is_only_read_keeps_nothing(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert not Cache(tmp_path / "new").can_keep()
+    tmp_path.chmod(0o700)
+
+
 def test_keys_tell_the_borders_of_their_parts() -> None:
     assert key("ab", "c") != key("a", "bc") != key("abc")
     assert key("ab", b"c") == key(b"ab", "c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from PIL import Image
 
 from sardonyx import __version__
 from sardonyx.base.knobs import KNOBS
-from sardonyx.tools.cli import _EXTRAS, COMMANDS, main, parser
+from sardonyx.tools.cli import _EXTRAS, COMMANDS, _writes_all_names, main, parser
 from tests.disk import full_disk
 from tests.unit.stocked import stocked
 
@@ -48,6 +49,14 @@ def core() -> None:
 
 def printed_json(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "errors", "all_names"),
+    [("ascii", "surrogateescape", False), ("utf-8", "strict", False), ("utf-8", "surrogateescape", True)],
+)
+def test_names_that_a_terminal_cannot_write_are_known(encoding: str, errors: str, all_names: bool) -> None:
+    assert _writes_all_names(io.TextIOWrapper(io.BytesIO(), encoding, errors)) is all_names
 
 
 @pytest.mark.usefixtures("core")

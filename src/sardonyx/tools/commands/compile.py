@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sardonyx.base.explanation import count
 from sardonyx.base.knobs import cache_folder
 from sardonyx.runtime.cache import shared
 from sardonyx.tools.console import UserError, print_json, table, time_text
@@ -36,8 +37,8 @@ def command(options: argparse.Namespace) -> int:
             {"model": path, "seconds": seconds, "kernels": len(session.report.kernels), "compiled": compiled}
         )
         if not options.json:
-            count = f"{rows[-1]['kernels']} kernels, {compiled} compiled"
-            print(table([(path, count, time_text(seconds))], indent=""))
+            what = f"{count(len(session.report.kernels), 'kernel')}, {compiled} compiled"
+            print(table([(path, what, time_text(seconds))], indent=""))
     if not shared().is_on:
         raise UserError(f"the cache {folder} takes nothing: the models are not in it")
     if options.json:
