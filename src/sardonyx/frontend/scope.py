@@ -58,8 +58,9 @@ class Model:
 
     `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name;
     `operators` collects the operator of each node by its name, `named` the tensors outside of closed bodies
-    by value, those of functions with the path of their call; `extent` counts the nodes. Tensors in `contents`
-    are known; once all that are `sought` are found, nothing more is read.
+    by value, those of functions with the path of their call; `extent` counts the nodes, `outer` are
+    the values that stand-ins in closed bodies stand for, by these. Tensors in `contents` are known; once all
+    that are `sought` are found, nothing more is read.
     """
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
@@ -69,6 +70,7 @@ class Model:
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
     named: dict[int, str] = field(default_factory=dict)
+    outer: dict[int, Value] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     contents: Mapping[str, Any] = field(default_factory=dict)
     sought: dict[str, Value | None] = field(default_factory=dict)
@@ -129,6 +131,8 @@ class Model:
                 found.add(name)
             elif value.args:
                 stack += value.args
+            elif value.id in self.outer:
+                stack.append(self.outer[value.id])
             else:
                 return None
         return found
@@ -168,6 +172,7 @@ class Scope:
                     "input", (), {**outer.attrs, "name": name}, outer.dtype, outer.shape, None, outer.results
                 )
                 self.captured[outer.id] = (outer, inner)
+                self.model.outer[inner.id] = outer
             outer = self.captured[outer.id][1]
         self.values[name] = outer
         return outer

@@ -72,6 +72,31 @@ CASES = (
         ]
     ),
     Found(
+        *("a size left open by the negative of a fed number", "float[2,N] x, int64[2] d"),
+        "s = Neg(d) y = Reshape(x, s)",
+        *([np.ones((2, 6), np.float32), i64(-3, 1)], np.ones((3, 4), np.float32)),
+    ),
+    *(
+        Found(
+            f"axes computed outside of a {kind}",
+            "float[2,3] x, int64[1] a, int64 n, float[2] z",
+            f"o = Constant<value_ints = [1]>() k = Sub(a, o) y = {kind} <{more}body = b {head} {{ "
+            f"r = ReduceSum(s, k) t = Add(s, r) {last} }}> ({called})",
+            [np.arange(6, dtype=np.float32).reshape(2, 3), i64(2), np.array(2), f32(0, 0)],
+            [[15, 16, 17], [63, 64, 65]],
+        )
+        for kind, more, head, last, called in (
+            (
+                "Loop",
+                "",
+                "(int64 i, bool c, float[2,3] s) => (bool e, float[2,3] t)",
+                "e = Identity(c)",
+                "n, , x",
+            ),
+            ("Scan", "num_scan_inputs = 1, ", "(float[2,3] s, float w) => (float[2,3] t)", "", "x, z"),
+        )
+    ),
+    Found(
         *("a fed crop", "float[3] x, int64[2] p", "y = Pad(x, p)"),
         *([f32(1, 2, 3), i64(1, -2)], f32(0, 1)),
     ),

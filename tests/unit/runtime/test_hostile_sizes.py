@@ -55,6 +55,25 @@ CASES = (
         (impossible(s=ints(0, FAR)), impossible(s=ints(FAR, 0, 4)), impossible(s=ints(0, BIG, BIG))),
     ),
     Case(
+        "Split into nothing",
+        "(float[N, 2] x) => (float y, float z) { s = Constant<value_ints = [0, 0]>()  y, z = Split(x, s) }",
+        {"x": floats(0, 2)},
+        (Bad({"x": floats(1, 2)}, Fail, r"parts \[0, 0\] do not fill axis 0 of \[N, 2\]"),),
+    ),
+    Case(
+        "Split into too little",
+        "(float[N, 2] x) => (float y) { s = Constant<value_ints = [0, 2]>()  y, z = Split(x, s) }",
+        {"x": floats(2, 2)},
+        (Bad({"x": floats(3, 2)}, Fail, r"parts \[0, 2\] do not fill axis 0 of \[N, 2\]"),),
+    ),
+    Case(
+        "GridSample of nothing",
+        "(float[1,1,2,2] x, float[1,P,1,2] g, int64[1] n) => (float y) { a = Constant<value_ints = [2]>()"
+        " o = Constant<value_ints = [0]>()  cut = Slice(x, o, n, a)  y = GridSample(cut, g) }",
+        {"x": floats(1, 1, 2, 2), "g": floats(1, 2, 1, 2), "n": ints(1)},
+        (Bad({"n": ints(0)}, Fail, "a picture has too few pixels to be read at any point"),),
+    ),
+    Case(
         "Gather of nothing",
         "(float[N, M] x, int64[A, B] i) => (float y) { y = Gather(x, i) }",
         {"x": floats(0, 3), "i": np.empty((2, 0), np.int64)},

@@ -8,9 +8,9 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, many, scalar
 from sardonyx.ops.demands import ranked, shaped
-from sardonyx.ops.onnx.control import scan_over
 from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.rnn import CELL, Cell, Layer
+from sardonyx.ops.onnx.scan import scan_over
 from sardonyx.ops.subgraph import Formula
 from sardonyx.ops.table import op
 

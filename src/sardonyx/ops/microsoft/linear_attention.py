@@ -13,7 +13,7 @@ from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, scalar
 from sardonyx.ops.demands import ranked, shaped
 from sardonyx.ops.onnx.activation import softplus
-from sardonyx.ops.onnx.control import scan_over
+from sardonyx.ops.onnx.scan import scan_over
 from sardonyx.ops.operands import needs_size, units
 from sardonyx.ops.subgraph import Formula
 from sardonyx.ops.table import op

@@ -1,4 +1,4 @@
-"""If, Loop and Scan: built in place where their course is known, else control primitives over closed graphs.
+"""If and Loop: built in place where their course is known, else control primitives over closed graphs.
 
 Decides which sizes of results hold whatever course is taken; the others are data-dependent symbols.
 """
@@ -19,10 +19,9 @@ from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import content, data_sized
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
-from sardonyx.ops.operands import needs_content, needs_size, size
+from sardonyx.ops.operands import needs_content, size
 from sardonyx.ops.subgraph import Around, Body, Formal, SubGraph
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints
 
 UNROLL_TRIPS = 32
 UNROLL_VALUES = 2000
@@ -73,7 +72,7 @@ def _either(a: Dim | None, b: Dim | None) -> Dim | None:
     return a if a is not None and b is not None and a == b else None
 
 
-def _results(
+def control_results(
     prim: str, args: Sequence[Value], attrs: dict[str, Any], kinds: Sequence[Kind]
 ) -> tuple[Value, ...]:
     """The results of a control primitive; sequences carry what is known of their elements."""
@@ -142,7 +141,7 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
         "split": len(then.captures),
         "choice": choice,
     }
-    return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
+    return control_results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
 
 
 def _varies(kind: Kind, then: Kind, otherwise: Kind) -> bool:
@@ -176,7 +175,7 @@ class Settled(NamedTuple):
     nodes: int
 
 
-def _settle(
+def settle(
     branch: SubGraph | LoopBody,
     before: Sequence[Value],
     carried: Sequence[Value],
@@ -210,7 +209,7 @@ def _settle(
     raise ShapeError(f"the sizes of the carried values {', '.join(names)} never settle")
 
 
-def _repeatable(found: Settled, trips: Dim | None) -> bool:
+def repeatable(found: Settled, trips: Dim | None) -> bool:
     """Whether so many copies of a body are small enough to be built in place.
 
     That pays above all where sizes or sequences change from one iteration to the next, or where the counter
@@ -226,11 +225,12 @@ def _repeatable(found: Settled, trips: Dim | None) -> bool:
     return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
 
 
-def _stack(parts: Sequence[Value]) -> Value:
+def stacked_rows(parts: Sequence[Value]) -> Value:
+    """The results of iterations, one after the other along a new first axis."""
     return concat([p.reshape((1, *p.shape)) for p in parts], 0)
 
 
-def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
+def row_kind(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
     """What the rows of a stacked result are. Raises ShapeError if they are no tensors."""
     if kind.dtype is dt.OBJECT:
         raise ShapeError("a result that is stacked must be a tensor, not a sequence or an optional")
@@ -280,7 +280,7 @@ class LoopBody:
         return self.body.close(formals, [*self.seen(formals[0], formals[1]), *formals[2:]])
 
 
-def _fits(body: SubGraph, inputs: int, results: int, what: str) -> None:
+def fits(body: SubGraph, inputs: int, results: int, what: str) -> None:
     """Raises ShapeError if a body takes another number of inputs, which `what` names, or gives too little."""
     if len(body.inputs) != inputs:
         raise ShapeError(f"its body has {len(body.inputs)} inputs, it must have {inputs}: {what} values")
@@ -293,9 +293,7 @@ def loop(
     m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
 ) -> tuple[Value, ...]:
     """Repeat the body at most `m` times, while its condition holds."""
-    _fits(
-        body, 2 + len(initial), 1 + len(initial), f"the iteration, the condition and {len(initial)} carried"
-    )
+    fits(body, 2 + len(initial), 1 + len(initial), f"the iteration, the condition and {len(initial)} carried")
     m = None if m is None else _single(m, dt.I64, "the trip count")
     cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
     return repeat(m, cond, initial, LoopBody(body))
@@ -313,18 +311,14 @@ def repeat(
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
     built = body.built
     try:
-        found = closed, kinds, results, _ = _settle(body, before, initial, (), 1)
+        found = closed, kinds, results, _ = settle(body, before, initial, (), 1)
     except RankChangeError:
         if body.first >= MOST_RANKS:
             raise
         return _peeled(m, cond, trips, initial, body)
     except UnsupportedOp as error:
-        helpless = error.kind == "unknown" or (isinstance(error, NeedsContent) and error.answerable)
-        if helpless or not isinstance(trips, int) or not 0 < trips <= UNROLL_TRIPS:
-            raise
-        if known_truth(cond) is None or trips * (body.built - built) > UNROLL_NODES:
-            raise
-        return _unrolled(body, trips, initial, error)
+        counted = _in_place(error, m, cond, trips, body.built - built)
+        return _unrolled(body, counted, initial, error)
     goes_on = closed.graph.outputs[0][1]
     if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
         given = f"{goes_on.dtype.onnx_name}{list(goes_on.shape)}"
@@ -332,11 +326,11 @@ def repeat(
     same = (before[1], body.seen(before[0], before[1])[1])
     endless = known_truth(goes_on) is True or any(goes_on is value for value in same)
     rows = results[1 + count :]
-    stackable = tuple(_row(k) for k in rows)
+    stackable = tuple(row_kind(k) for k in rows)
     steady = known_truth(cond) is not None and endless
     if steady and trips is None:
         raise UnsupportedOp("a Loop without a trip count or an end")
-    if steady and _repeatable(found, trips) and (trips != 0 or not rows):
+    if steady and repeatable(found, trips) and (trips != 0 or not rows):
         return _unrolled(body, trips or 0, initial)
     attrs = {
         "body": closed.graph,
@@ -350,7 +344,23 @@ def repeat(
     length = trips if steady else None
     stacked = [Kind(k.dtype, (length, *k.shape)) for k in rows]
     args = [v for v in (m, cond) if v is not None]
-    return _results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
+    return control_results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
+
+
+def _in_place(
+    error: UnsupportedOp, m: Value | None, cond: Value | None, trips: Dim | None, nodes: int
+) -> int:
+    """How many iterations are built in place of a body that cannot be closed, in which many nodes were built.
+
+    Raises the `error` if that is of no use, NeedsContent if the number of iterations must be known.
+    """
+    if error.kind == "unknown" or known_truth(cond) is None or getattr(error, "answerable", False):
+        raise error
+    if isinstance(error, NeedsContent) and m is not None and not isinstance(trips, int):
+        raise needs_content(m, f"the trip count, as the body fits no other ({error}),") from error
+    if not isinstance(trips, int) or not 0 < trips <= UNROLL_TRIPS or trips * nodes > UNROLL_NODES:
+        raise error
+    return trips
 
 
 def _unrolled(
@@ -365,7 +375,7 @@ def _unrolled(
             raise refusal
         carried = list(results[1 : 1 + len(carried)])
         rows.append(list(results[1 + len(carried) :]))
-    return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+    return (*carried, *(stacked_rows(parts) for parts in zip(*rows, strict=True)))
 
 
 def _peeled(
@@ -380,7 +390,7 @@ def _peeled(
     if trips == 0:
         formals = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
         formals += [_formal(Kind.of(v), f.name) for v, f in zip(initial, body.inputs[2:], strict=False)]
-        rows = [_row(k) for k in _kinds(body.close(formals))[1 + count :]]
+        rows = [row_kind(k) for k in _kinds(body.close(formals))[1 + count :]]
         return (*initial, *(const(np.zeros(0, d.numpy)).reshape((0, *shape)) for d, shape in rows))
     results = body.inline(dim_value(0, dt.I64), const(np.asarray(True)), *initial)
     left = None if not isinstance(trips, int) else dim_value(trips - 1, dt.I64)
@@ -391,108 +401,4 @@ def _peeled(
         replace(body, first=body.first + 1),
     )
     rows_of = zip(results[1 + count :], rest[count:], strict=True)
-    return (*rest[:count], *(concat([_stack([first]), later], 0) for first, later in rows_of))
-
-
-def _flipped(x: Value, axis: int, backward: bool) -> Value:
-    if not backward:
-        return x
-    at = x.axis(axis)
-    start = [x.shape[at] - 1 if a == at else 0 for a in range(x.rank)]
-    return x.slice(start, x.shape, [-1 if a == at else 1 for a in range(x.rank)])
-
-
-def _first(x: Value, axis: int) -> Value:
-    at = x.axis(axis)
-    return x.transpose(at, *(a for a in range(x.rank) if a != at))
-
-
-def _back(x: Value, axis: int) -> Value:
-    at = x.axis(axis)
-    order = list(range(1, x.rank))
-    order.insert(at, 0)
-    return x.transpose(*order)
-
-
-@op("Scan", since=9)
-def scan(
-    *initial_state_and_scan_inputs: Value,
-    body: SubGraph,
-    num_scan_inputs: int,
-    scan_input_axes: Ints = (),
-    scan_input_directions: Ints = (),
-    scan_output_axes: Ints = (),
-    scan_output_directions: Ints = (),
-) -> tuple[Value, ...]:
-    """Run the body over the slices of the last `num_scan_inputs` inputs, carrying the others along."""
-    count = len(initial_state_and_scan_inputs) - num_scan_inputs
-    if num_scan_inputs < 1 or count < 0:
-        raise ShapeError(f"num_scan_inputs is {num_scan_inputs}, of {count + num_scan_inputs} inputs")
-    _fits(body, count + num_scan_inputs, count, f"{count} carried and {num_scan_inputs} scanned")
-    state, scanned = initial_state_and_scan_inputs[:count], initial_state_and_scan_inputs[count:]
-    axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
-    backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
-    arrays = [_flipped(_first(x, a), 0, bool(d)) for x, a, d in zip(scanned, axes, backward, strict=True)]
-    results = scan_over(body, state, arrays)
-    outputs = results[count:]
-    axes = tuple(scan_output_axes) or (0,) * len(outputs)
-    backward = tuple(scan_output_directions) or (0,) * len(outputs)
-    moved = (_back(_flipped(y, 0, bool(d)), a) for y, a, d in zip(outputs, axes, backward, strict=True))
-    return (*results[:count], *moved)
-
-
-def scan_over(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tuple[Value, ...]:
-    """The last state and all rows of a body (state, slices) -> (state, rows), run over axis 0 of arrays."""
-    length = arrays[0].shape[0]
-    names = [f.name for f in body.inputs[len(state) :]]
-    slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
-    settled = closed, kinds, results_of, _ = _settle(body, (), state, slices, 0)
-    stacked = results_of[len(state) :]
-    stackable = tuple(_row(k) for k in stacked)
-    if _repeatable(settled, length) and isinstance(length, int) and length > 0:
-        carried = list(state)
-        rows: list[list[Value]] = []
-        for t in range(length):
-            parts = [
-                x.slice((t,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:]) for x in arrays
-            ]
-            results = body.inline(*carried, *parts)
-            carried = list(results[: len(state)])
-            rows.append(list(results[len(state) :]))
-        return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
-    attrs = {
-        "body": closed.graph,
-        "names": closed.names,
-        "sizes": closed.sizes,
-        "carried": len(state),
-        "scanned": len(arrays),
-        "stacked": stackable,
-    }
-    rows_of = [Kind(k.dtype, (length, *k.shape)) for k in stacked]
-    return _results("scan", (*state, *arrays, *closed.captures), attrs, [*kinds, *rows_of])
-
-
-@op("Scan", since=8)
-def scan_8(
-    sequence_lens: Value | None = None,
-    *initial_state_and_scan_inputs: Value,
-    body: SubGraph,
-    num_scan_inputs: int,
-    directions: Ints = (),
-) -> tuple[Value, ...]:
-    """Scan of every sample of a batch (axis 0) on its own, over axis 1."""
-    batch = initial_state_and_scan_inputs[0].shape[0]
-    if sequence_lens is not None:
-        raise UnsupportedOp("Scan of opset 8 with sequence lengths")
-    if not isinstance(batch, int):
-        raise needs_size(batch, "the size of the batch")
-    samples = []
-    for b in range(batch):
-        parts = [
-            x.slice((b,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:])
-            for x in initial_state_and_scan_inputs
-        ]
-        samples.append(
-            scan(*parts, body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
-        )
-    return tuple(_stack(parts) for parts in zip(*samples, strict=True))
+    return (*rest[:count], *(concat([stacked_rows([first]), later], 0) for first, later in rows_of))

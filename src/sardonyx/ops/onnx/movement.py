@@ -80,7 +80,10 @@ def _beside(x: Value, shape: list[Dim], axis: int, is_kept: Callable[[Dim, Dim],
 
 
 def _is_literal(shape: Value) -> bool:
-    """Whether 0 and -1 mean more than a size in `shape`: parts are fed, or Where chooses a constant of -1."""
+    """Whether 0 and -1 mean more than a size in `shape`.
+
+    They do where parts are fed, or differences of what is, and where Where chooses a constant of -1.
+    """
     seen, left = set[tuple[int, bool]](), [(shape, False)]
     while left:
         value, is_choice = left.pop()
@@ -95,6 +98,8 @@ def _is_literal(shape: Value) -> bool:
             left += [(part, is_choice) for part in value.args]
         elif value.kind in ("view", "index") and value.args:
             left.append((value.args[0], is_choice))
+        elif value.prim in ("neg", "sub"):
+            left += [(part, False) for part in value.args]
     return False
 
 

@@ -16,7 +16,7 @@ from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.place import blocks
 from sardonyx.ir.rows import is_row, picks_many
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
-from sardonyx.ops.demands import ANY, ranked, shaped
+from sardonyx.ops.demands import ANY, at_least, ranked, shaped
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
 
@@ -130,6 +130,7 @@ def sample(x: Value, places: Sequence[Value], mode: str, border: Border, scale: 
     n, g, c, *spatial = x.shape
     points = places[0].shape[2:]
     count, pixels = dims.product(points), dims.product(spatial)
+    at_least(pixels, dims.minimum(count, 1), "a picture has too few pixels to be read at any point")
     flat = x.reshape((n, g, c, pixels))
     by_pixel = _reads_pixels(x, count, pixels, mode)
     rows = flat.transpose(0, 1, 3, 2) if by_pixel else flat

@@ -8,6 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
+from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, concat, const
 from sardonyx.ops.demands import at_least, equal, shaped
 from sardonyx.ops.operands import integers, is_computed, sizes
@@ -109,15 +110,13 @@ def slice_(
 
 
 def split_at(x: Value, parts: tuple[Dim, ...], axis: int) -> tuple[Value, ...]:
-    """Consecutive pieces of the given sizes along an axis; if these do not fill it, none has a beginning."""
+    """Consecutive pieces of the given sizes along an axis, which they must fill."""
     axis = x.axis(axis)
-    fill = dims.is_equal(sum(parts), x.shape[axis])
-    if fill == 0:
-        raise ShapeError(f"parts {list(parts)} do not fill axis {axis} of {list(x.shape)}")
+    must_equal(sum(parts), x.shape[axis], f"parts {{}} do not fill axis {axis} of {{}}", parts, x.shape)
     pieces = []
     before: Dim = 0
     for part in parts:
-        first = [dims.where(fill, before, -1) if a == axis else 0 for a in range(x.rank)]
+        first = [before if a == axis else 0 for a in range(x.rank)]
         pieces.append(x.slice(first, [part if a == axis else n for a, n in enumerate(x.shape)]))
         before = before + part
     return tuple(pieces)

@@ -1,4 +1,4 @@
-"""If, Loop, Scan, sequences and optionals: what is decided while loading, and what is left to the run."""
+"""If, Loop, sequences and optionals: what is decided while loading, and what is left to the run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.errors import NeedsContent, ShapeError
+from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
 from sardonyx.frontend import load
+from sardonyx.frontend.load import FeedFacts
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops.onnx import control
 from sardonyx.ops.onnx.control import Kind, LoopBody, RankChangeError, known_truth
+from sardonyx.ops.subgraph import Body
 from tests.unit.frontend.models import outputs, parsed, shapes
 from tests.unit.ops.formulas import computed
 from tests.unit.ops.microsoft.search.bodies import nested
@@ -173,23 +175,6 @@ def test_a_rank_that_never_settles_is_refused() -> None:
         load(parsed(looped("Constant<value_int = 100>()", RAISE)))
 
 
-@pytest.mark.parametrize("length", ["4", "T"])
-@pytest.mark.parametrize("backward", [0, 1])
-def test_scan_carries_state_over_an_axis(length: str, backward: int) -> None:
-    text = f"""g (float[2] s, float[{length},2] x) => (float[?] last, float[?] y) {{
-        last, y = Scan<num_scan_inputs = 1, scan_input_directions = [{backward}],
-            scan_output_directions = [{backward}],
-            body = b (float[2] a, float[2] r) => (float[2] t, float[2] o) {{ t = Add(a, r)  o = Identity(t) }}
-        >(s, x)
-    }}"""
-    x = np.arange(8, dtype=np.float32).reshape(4, 2)
-    last, y = outputs(parsed(text), np.zeros(2, np.float32), x)
-    expected = x[::-1].cumsum(0)[::-1] if backward else x.cumsum(0)
-    np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(last, x.sum(0))
-    assert ("scan" in prims(text)) == (length == "T")
-
-
 def test_sequences_of_known_course_leave_no_trace() -> None:
     text = """g (float[N,6] x) => (float[?] y, int64 n) {
         z = Constant<value_int = 0>()  w = Constant<value_ints = [2, 4]>()
@@ -308,22 +293,6 @@ def test_a_condition_is_one_truth(cond: np.ndarray) -> None:
         control.if_(const(cond), then_branch=branch, else_branch=branch)
 
 
-def test_scans_of_old_opsets_do_not_know_lengths() -> None:
-    body = nested("g (float s, float x) => (float t, float y) { t = Add(s, x) y = Identity(t) }")
-    x = const(np.arange(6, dtype=np.float32).reshape(2, 3))
-    state = const(np.zeros(2, np.float32))
-    last, rows = computed(*control.scan_8(None, state, x, body=body, num_scan_inputs=1))
-    assert (last.tolist(), rows.tolist()) == ([3, 12], [[0, 1, 3], [3, 7, 12]])
-    with pytest.raises(control.UnsupportedOp, match="Scan of opset 8 with sequence lengths"):
-        control.scan_8(const(np.array([3, 2])), state, x, body=body, num_scan_inputs=1)
-    with pytest.raises(NeedsContent, match="the size of the batch"):
-        free = [
-            placeholder("s", dt.F32, (dims.symbol("N"),)),
-            placeholder("x", dt.F32, (dims.symbol("N"), 3)),
-        ]
-        control.scan_8(None, *free, body=body, num_scan_inputs=1)
-
-
 @pytest.mark.parametrize(
     "trips", ["Constant<value = int64 {2}>()", "Constant<value = int64 {0}>()", "Identity(m)"]
 )
@@ -340,3 +309,29 @@ def test_what_is_stacked_must_be_a_tensor(trips: str, made: str) -> None:
     for text in (loop, scan):
         with pytest.raises(ShapeError, match="a result that is stacked must be a tensor"):
             load(parsed(text))
+
+
+def test_axes_from_the_iteration_ask_for_the_trip_count() -> None:
+    """A body that cannot be closed is built in place once it is known how often, unless that is too much."""
+    text = """g (float[2,3] x, int64 n) => (float[2,3] y) { one = Constant<value_ints = [1]>()
+        y = Loop<body = b (int64 i, bool c, float[2,3] s) => (bool d, float[2,3] t)
+            { k = Reshape(i, one)  r = ReduceSum(s, k)  t = Add(s, r)  d = Identity(c) }>(n, , x) }"""
+    with pytest.raises(NeedsContent, match="the trip count, as the body fits no other") as asked:
+        load(parsed(text))
+    assert (asked.value.answerable, asked.value.inputs) == (True, ("n",))
+    once = X + X.sum(0)
+    for count, expected in ((1, once), (2, once + once.sum(1, keepdims=True))):
+        known = load(parsed(text), facts=FeedFacts(contents={"n": np.array(count)}))
+        np.testing.assert_array_equal(outputs(known, X, np.array(count))[0], expected)
+    with pytest.raises(UnsupportedOp, match="axes must be known"):
+        load(parsed(text), facts=FeedFacts(contents={"n": np.array(99)}))
+
+
+@pytest.mark.parametrize("nodes", [control.UNROLL_NODES, control.UNROLL_NODES // 2])
+def test_what_took_many_nodes_is_not_built_again(nodes: int) -> None:
+    found = control.Settled(nested_body(), [], [], nodes)
+    assert control.repeatable(found, 2) == (nodes < control.UNROLL_NODES)
+
+
+def nested_body() -> Body:
+    return nested("g (float s) => (float t) { t = Neg(s) }").close([placeholder("s", dt.F32, ())])
