@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 from sardonyx.base.dataclass import dataclass, field
 
+MOST_AXES = 64
+"""Of a tensor: as many as an array of numpy has."""
+
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:

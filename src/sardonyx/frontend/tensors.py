@@ -17,6 +17,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.folders import file_name, find
 from sardonyx.base.mapped import MappedFile, map_file
+from sardonyx.base.signature import MOST_AXES
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
 from sardonyx.frontend.names import written
@@ -41,9 +42,7 @@ class TensorReader:
         """The array of a tensor; read-only. Raises LoadError if the bytes do not fit the declared shape."""
         if proto.data_type not in _KNOWN:
             raise LoadError(f'tensor "{proto.name}" has the unknown element type {proto.data_type}')
-        dtype, shape = dt.by_onnx(proto.data_type), tuple(proto.dims)
-        if any(n < 0 for n in shape):
-            raise LoadError(f'tensor "{proto.name}" has the negative size {min(shape)}')
+        dtype, shape = dt.by_onnx(proto.data_type), _shape(proto.dims, f'tensor "{proto.name}"')
         external = proto.data_location == EXTERNAL
         raw = self.external(proto) if external else self._own(proto)
         if raw is None or (dtype is dt.STRING and not external):
@@ -61,8 +60,9 @@ class TensorReader:
 
     def sparse(self, proto: onnx.SparseTensorProto) -> Array:
         """The dense array of a sparse tensor (COO, linear or coordinate indices)."""
-        values, indices, shape = self.dense(proto.values), self.dense(proto.indices), tuple(proto.dims)
-        if any(n < 0 for n in shape) or values.ndim != 1 or indices.dtype != np.int64:
+        values, indices = self.dense(proto.values), self.dense(proto.indices)
+        shape = _shape(proto.dims, f'sparse tensor "{proto.values.name}"')
+        if values.ndim != 1 or indices.dtype != np.int64:
             raise LoadError(f'sparse tensor "{proto.values.name}": wrong sizes or index type')
         if prod(shape) > _MOST_DENSE:
             raise LoadError(
@@ -126,6 +126,16 @@ _FIELDS = {
     **dict.fromkeys((dt.I32, dt.I16, dt.U16, dt.I8, dt.U8, dt.BOOL, dt.F16), ("int32_data", np.int32)),
 }
 """The field in which elements are listed, and its type; those of float16 are bits."""
+
+
+def _shape(declared: Sequence[int], what: str) -> tuple[int, ...]:
+    """The sizes of a tensor. Raises LoadError if no array has them."""
+    shape = tuple(declared)
+    if len(shape) > MOST_AXES:
+        raise LoadError(f"{what} has {len(shape)} axes; at most {MOST_AXES} are possible")
+    if any(n < 0 for n in shape):
+        raise LoadError(f"{what} has the negative size {min(shape)}")
+    return shape
 
 
 def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> Array:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
+from sardonyx.base.signature import MOST_AXES
 from sardonyx.errors import ShapeError
 from sardonyx.ir import origin
 from sardonyx.ir.obligation import Obligation
 
-MOST_AXES = 64
 _collected: list[dict[tuple[Dim, bool], Obligation]] = []
 
 

@@ -16,11 +16,12 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
+from sardonyx.base.signature import MOST_AXES
 from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold
 from sardonyx.ir.intern import Table, const_key, freeze
-from sardonyx.ir.premise import MOST_AXES, assume_sizes, broadcast_shape, must_equal
+from sardonyx.ir.premise import assume_sizes, broadcast_shape, must_equal
 from sardonyx.ir.prims import PRIMS, Kind
 
 Shape: TypeAlias = tuple[Dim, ...]

@@ -6,7 +6,9 @@ Decides where results are put; must not know how a session runs.
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy.typing as npt
 
 from sardonyx.ort.device import OrtDevice, require_cpu
 from sardonyx.ort.memory import OrtValueVector
-from sardonyx.ort.ortvalue import OrtValue, array_dtype
+from sardonyx.ort.ortvalue import OrtValue, array_dtype, new_array
 
 if TYPE_CHECKING:
     from sardonyx.ort.metadata import NodeArg
@@ -29,9 +31,13 @@ def _array_at(address: int, shape: Sequence[int], element_type: Any) -> Array:
         raise RuntimeError(
             "Only binding non-string Tensors is supported; bind strings with bind_cpu_input()."
         )
-    count = int(np.prod(tuple(shape), dtype=np.int64))
+    count = prod(shape)
     if count == 0:
-        return np.empty(tuple(shape), dtype)
+        return new_array(shape, dtype)
+    if min(shape, default=1) < 0 or address + count * dtype.itemsize > sys.maxsize:
+        raise RuntimeError(
+            f"no memory at {address:#x} holds a tensor of {dtype} with the shape {list(shape)}"
+        )
     memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
     array: Array = np.frombuffer(memoryview(memory), dtype).reshape(tuple(shape))
     return array

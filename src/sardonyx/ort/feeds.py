@@ -16,12 +16,16 @@ import numpy as np
 from sardonyx.base import dtype as dtypes
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.signature import TensorInfo
-from sardonyx.ort.exceptions import Fail, InvalidArgument, status
+from sardonyx.errors import RunError
+from sardonyx.ort.exceptions import Fail, InvalidArgument, RuntimeException, status
+from sardonyx.runtime import allocate
 
 Array = np.ndarray[Any, Any]
 
 _BY_ONNX_NAME = {row.onnx_name: row for row in dtypes.ALL}
 _PARTS = re.compile(r"(\w+)\((.*)\)")
+_TEXT_BYTES = 24
+"""The least that a list and arrays of an element take while it is turned into a text."""
 _ADVICE = "Please fix either the inputs/outputs or the model."
 
 
@@ -72,8 +76,17 @@ def prepare(value: Any, spec: FeedSpec) -> Any:
     object arrays of str, sequences as lists of such arrays.
 
     Raises InvalidArgument for a type or shape that contradicts the model, RuntimeError for an object
-    without any reading as that input, Fail for a missing value.
+    without any reading as that input, Fail for a missing value, RuntimeException if there is no memory for a
+    copy.
     """
+    try:
+        return _prepared(value, spec)
+    except (MemoryError, RunError) as error:
+        told = f"there is not enough memory to copy it with its elements side by side: {error}"
+        raise status(RuntimeException, f"Input '{spec.name}': {told}".removesuffix(": ")) from None
+
+
+def _prepared(value: Any, spec: FeedSpec) -> Any:
     unwrap = getattr(value, "_unwrap", None)
     if unwrap is not None:
         value = unwrap()
@@ -133,6 +146,8 @@ def _from_list(value: Any, spec: FeedSpec, element: dtypes.DType) -> Array:
 def _numbers(array: Array, spec: FeedSpec, element: dtypes.DType) -> Array:
     if array.dtype != element.numpy and array.dtype.newbyteorder("=") != element.numpy:
         raise _wrong_dtype(array.dtype, spec, element)
+    if not array.flags.c_contiguous:
+        allocate.ask(array.nbytes)
     plain = np.asarray(array, dtype=element.numpy, order="C")
     if type(plain) is not np.ndarray:
         plain = plain.view(np.ndarray)
@@ -145,6 +160,7 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
     plain = type(array) is np.ndarray and array.dtype == object and array.flags.c_contiguous
     if plain and holds_texts(array):
         return array
+    allocate.ask(array.size * _TEXT_BYTES)
     try:
         rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
     except UnicodeDecodeError as error:

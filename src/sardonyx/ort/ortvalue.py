@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
+from sardonyx.base.signature import MOST_AXES
+from sardonyx.errors import RunError
 from sardonyx.ort.device import OrtDevice, require_cpu
 from sardonyx.ort.sparse import SparseTensor
+from sardonyx.runtime import allocate
 
 Array = npt.NDArray[Any]
 
@@ -56,6 +59,31 @@ def array_dtype(element_type: Any) -> np.dtype[Any]:
         raise RuntimeError(f"tensor type {element_type} is not supported: ONNX has no such type") from None
 
 
+def new_array(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """An array with undefined content. Raises RuntimeError if there is none of these sizes, or no memory."""
+    sizes = tuple(shape)
+    if len(sizes) > MOST_AXES:
+        raise RuntimeError(f"a tensor cannot have {len(sizes)} axes, at most {MOST_AXES} are possible")
+    what = f"a tensor of {dtype} with the shape {list(sizes)}"
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(f"{what} cannot be made: a size is negative")
+    try:
+        return np.empty(sizes, dtype)
+    except (MemoryError, ValueError):
+        raise RuntimeError(f"{what} takes more memory than there is") from None
+
+
+def side_by_side(array: Any) -> Array:
+    """The array if its elements lie side by side, else a copy. Raises RuntimeError for want of memory."""
+    try:
+        if not array.flags.c_contiguous:
+            allocate.ask(array.nbytes)
+        return np.asarray(array, order="C")
+    except (MemoryError, RunError):
+        what = f"an array of {array.dtype} with the shape {list(array.shape)}"
+        raise RuntimeError(f"a copy of {what} takes more memory than there is") from None
+
+
 class OrtValue:
     """A value that can be fed, bound and read without a copy."""
 
@@ -94,7 +122,7 @@ class OrtValue:
                 "Creation of OrtValues is currently only supported from non-string numpy arrays"
             )
         array_dtype(numpy_obj.dtype)
-        return cls(np.asarray(numpy_obj, order="C"))
+        return cls(side_by_side(numpy_obj))
 
     @classmethod
     def ortvalue_from_numpy_with_onnx_type(cls, data: Array, /, onnx_element_type: int) -> OrtValue:
@@ -104,7 +132,7 @@ class OrtValue:
             raise RuntimeError(
                 f"The element size of {data.dtype} and of ONNX type {onnx_element_type} ({dtype}) differ."
             )
-        return cls(np.asarray(data, order="C").view(dtype))
+        return cls(side_by_side(data).view(dtype))
 
     @classmethod
     def ortvalue_from_shape_and_type(
@@ -128,7 +156,7 @@ class OrtValue:
             raise RuntimeError(
                 "Creation of OrtValues is currently only supported from non-string numpy arrays"
             )
-        return cls(np.empty(tuple(shape), dtype))
+        return cls(new_array(shape, dtype))
 
     ortvalue_from_shape_and_onnx_type = ortvalue_from_shape_and_type
 
@@ -139,7 +167,7 @@ class OrtValue:
         Libraries without a type for flags pass them as bytes; `is_bool_tensor` tells that these are some.
         """
         array = np.from_dlpack(data if hasattr(data, "__dlpack__") else _Capsule(data))
-        value = np.asarray(array, order="C")
+        value = side_by_side(array)
         return cls(value.view(np.bool_) if is_bool_tensor and value.itemsize == 1 else value)
 
     def data_ptr(self) -> int:

@@ -98,3 +98,9 @@ def test_what_cannot_be_bound() -> None:
     with pytest.raises(ValueError, match="are to be provided"):
         binding.bind_output("y", buffer_ptr=X.ctypes.data)
     binding.bind_input("x", "cpu", 0, np.float32, [0], 0)
+
+
+@pytest.mark.parametrize("shape", [(2**32, 2**32), (-1,), (-1, -3), (2**61,)])
+def test_an_address_holds_no_tensor_beyond_all_memory(shape: tuple[int, ...]) -> None:
+    with pytest.raises(RuntimeError, match="no memory at 0x.* holds a tensor of float32"):
+        IOBinding(Doubling()).bind_input("x", "cpu", 0, np.float32, shape, X.ctypes.data)

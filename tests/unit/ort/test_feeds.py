@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sardonyx.base.signature import TensorInfo
-from sardonyx.ort.exceptions import Fail, InvalidArgument
+from sardonyx.ort.exceptions import Fail, InvalidArgument, RuntimeException
 from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.ortvalue import OrtValue
 
@@ -158,3 +158,20 @@ def test_missing_inputs_are_named() -> None:
     assert isinstance(error, ValueError)
     assert "x: tensor(float) of shape ['N', 3]" in str(error)
     assert "other" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("type_", "fed"),
+    [
+        ("tensor(float)", np.broadcast_to(np.float32(1), (2**30, 2**30))),
+        ("tensor(float)", np.broadcast_to(np.float32(1), (2**18, 2**18))),
+        ("tensor(string)", np.broadcast_to(np.array("a", object), (2**50,))),
+        ("tensor(string)", np.broadcast_to(np.array("a"), (2**40,))),
+        ("seq(tensor(float))", [np.broadcast_to(np.float32(1), (2**60,))]),
+    ],
+    ids=["all addresses", "a view", "objects", "texts", "in a sequence"],
+)
+def test_views_of_more_than_all_memory_are_refused(type_: str, fed: Any) -> None:
+    """Nothing is promised that cannot be kept: the system would end the process as it is written."""
+    with pytest.raises(RuntimeException, match="Input 'x': there is not enough memory to copy it"):
+        prepare(fed, spec(type_))

@@ -81,3 +81,24 @@ def test_lists_and_nothing() -> None:
         rows.as_sparse_tensor()
     assert not OrtValue(None).has_value()
     assert rows.has_value()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([-1, 2], "a size is negative"),
+        ([2**31, 2**31], "takes more memory than there is"),
+        ([2**70], "takes more memory than there is"),
+        ([1] * 300, "cannot have 300 axes, at most 64"),
+    ],
+)
+def test_shapes_that_no_tensor_has(shape: list[int], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        OrtValue.ortvalue_from_shape_and_type(shape, np.float32)
+
+
+def test_a_view_of_more_than_all_memory_is_not_copied() -> None:
+    view = np.broadcast_to(np.float32(1), (2**30, 2**30))
+    for make in (OrtValue.ortvalue_from_numpy, lambda v: OrtValue.ortvalue_from_numpy_with_onnx_type(v, 1)):
+        with pytest.raises(RuntimeError, match="takes more memory than there is"):
+            make(view)
