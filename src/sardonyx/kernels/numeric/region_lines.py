@@ -48,7 +48,9 @@ class Line:
         low, high = forward.choose(ends[0], ends[1]), forward.choose(ends[1], ends[0])
         low_at = f.smin(f.smax(f.sub(whole(low), int_(1)), int_(0)), self.count)
         high_at = f.smin(f.smax(f.add(whole(high), int_(3)), low_at), self.count)
-        return low_at, high_at
+        # Without extent all samples are one, and on an edge of the image the distances above are 0 / 0.
+        flat = step.equals(0.0).v
+        return f.select(flat, int_(0), low_at), f.select(flat, self.count, high_at)
 
     def sample(self, cell: V, number: V) -> tuple[V, V, Lanes, V]:
         """The lower and upper pixel of a sample, the weight of the upper one, and whether it is inside."""

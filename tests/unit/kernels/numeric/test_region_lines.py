@@ -13,7 +13,15 @@ from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import float_, int_
 from tests.unit.llvm.written import formula, run
 
-CASES = [(2.25, 5.0, 2, 9), (-3.5, 12.0, 0, 7), (6.0, -4.0, 2, 7), (-9.0, 2.0, 3, 5), (0.0, 0.0, 1, 1)]
+CASES = [
+    (2.25, 5.0, 2, 9),
+    (-3.5, 12.0, 0, 7),
+    (6.0, -4.0, 2, 7),
+    (-9.0, 2.0, 3, 5),
+    (0.0, 0.0, 1, 1),
+    (5.0, 0.0, 1, 5),
+    (-1.0, 0.0, 1, 5),
+]
 CELLS = 3
 
 
