@@ -16,6 +16,7 @@ import numpy as np
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.errors import ServeError, invalid
 from sardonyx.protocol.rest import parse
+from sardonyx.protocol.texts import Span, long_lists
 
 LONG = 1 << 17
 """Bytes of JSON that take some milliseconds to read."""
@@ -28,37 +29,39 @@ _NO_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 def parse_gradually(text: bytes, long: int = LONG, piece: int = _PIECE) -> Generator[None, None, Any]:
     """Returns the JSON document, with arrays in place of lists of more than `long` bytes of numbers or bools.
 
-    Yields after each `piece` bytes of such a list; what else there is, is read at once. The arrays are of
-    int64, uint64, float64 or bool. INVALID_ARGUMENT says where the text is malformed or a list no array.
+    Yields after each `piece` bytes of such a list or of one with texts; what else there is, is read at once.
+    The arrays are of int64, uint64, float64 or bool. INVALID_ARGUMENT says where the text is malformed or a
+    list no array.
     """
-    spans = list(_long_lists(text, long))
+    lists: dict[Span, list[Any]] = dict((yield from long_lists(text, long, piece)))
+    borders = [0, *(at for span in lists for at in span), len(text)]
+    between = zip(borders[::2], borders[1::2], strict=True)
+    spans = sorted([*lists, *(span for part in between for span in _long_lists(text, long, *part))])
     marks = [_MARK % number for number in range(len(spans))]
     if not spans or marks[0].encode() in text:
         return parse(text)
     starts, stops = [start for start, _ in spans], [stop for _, stop in spans]
-    between = [text[stop:start] for stop, start in zip([0, *stops], [*starts, len(text)], strict=True)]
+    others = [text[stop:start] for stop, start in zip([0, *stops], [*starts, len(text)], strict=True)]
     quoted = [f'"{mark}"'.encode() for mark in marks]
-    parts = [part for pair in zip(between, [*quoted, b""], strict=True) for part in pair]
     try:
-        document = parse(b"".join(parts))
+        document = parse(b"".join(chain.from_iterable(zip(others, [*quoted, b""], strict=True))))
     except ServeError:
         return parse(text)
     whole = {"": document}
     places = list(_places(whole, set(marks)))
     if [mark for _, _, mark in places] != marks:
         return parse(text)
-    for (holder, key, _), (start, stop) in zip(places, spans, strict=True):
-        holder[key] = yield from _array(text, start, stop, piece)
+    for (holder, key, _), span in zip(places, spans, strict=True):
+        holder[key] = lists[span] if span in lists else (yield from _array(text, *span, piece))
     return whole[""]
 
 
-def _long_lists(text: bytes, long: int) -> Iterator[tuple[int, int]]:
+def _long_lists(text: bytes, long: int, at: int, stop_at: int) -> Iterator[Span]:
     """Where long lists without strings and objects may stand; none if there are too many strings to look."""
     found = []
-    at = 0
     for _ in range(_MOST_STRINGS):
-        quote = text.find(b'"', at)
-        end = len(text) if quote < 0 else quote
+        quote = text.find(b'"', at, stop_at)
+        end = stop_at if quote < 0 else quote
         if end - at > long:
             start = text.find(b"[", at, end)
             stop = _end_of_list(text, start, end) if start >= 0 else 0
@@ -136,9 +139,10 @@ def _numbers(part: bytes, depth: int, at: int) -> Array:
             return np.array(flat, bool)
     except TypeError:
         pass
+    null = "; it holds null" if b"null" in part else ""
     raise invalid(
         f"the list between bytes {at} and {at + len(part)} of the request must hold numbers, or true and "
-        "false, and its parts be of one length"
+        f"false, and its parts be of one length{null}"
     )
 
 

@@ -5,8 +5,11 @@ Decides which JSON values an element type takes: none is rounded, cut or guessed
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,12 @@ CODES = {
     "UINT64": "Q",
 }
 """What the array module calls them: it reads a flat list at once and takes nothing cut or rounded."""
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys("iu", (int,)),
+    **dict.fromkeys("fV", (int, float)),
+    "b": (bool,),
+}
+_LONGEST_SHOWN = 40
 _EXPECTED = {"b": "true or false", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "V": "numbers"}
 
 
@@ -82,7 +91,8 @@ def _cast(name: str, kind: Datatype, found: Array, data: list[Any], words: bool)
         found = _wide(data, found)  # numpy reads 2**63 beside small numbers as a float
     mixed = words and found.dtype.kind != "b" and any(type(item) is bool for item in _flat(data))
     if mixed or found.dtype.kind not in _KINDS[wanted.kind]:
-        raise invalid(f"'data' of input '{name}' must hold {_EXPECTED[wanted.kind]} for {kind.name}")
+        odd = _odd(_flat(data), _TYPES[wanted.kind])
+        raise invalid(f"'data' of input '{name}' must hold {_EXPECTED[wanted.kind]} for {kind.name}{odd}")
     if wanted.kind in "iu":
         limits = np.iinfo(wanted)
         least, most = int(found.min()), int(found.max())
@@ -106,22 +116,41 @@ def _wide(data: list[Any], found: Array) -> Array:
 
 
 def _texts(name: str, shape: tuple[int, ...], data: Any) -> Array:
-    flat: list[bytes] = []
-    stack = [data]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            flat.append(item.encode("utf-8", "surrogatepass"))
-        elif isinstance(item, list):
-            stack.extend(reversed(item))
-        else:
-            raise invalid(f"'data' of input '{name}' must hold strings for BYTES")
+    flat: list[Any] = [data]
+    while (kinds := set(map(type, flat))) == {list}:
+        flat = list(chain.from_iterable(flat))
+    if list in kinds:
+        flat = list(_leaves(flat))
+        kinds = set(map(type, flat))
+    if kinds - {str}:
+        raise invalid(f"'data' of input '{name}' must hold strings for BYTES{_odd(flat, (str,))}")
     if len(flat) != element_count(shape):
         raise invalid(
             f"unexpected number of elements in input '{name}': {list(shape)} take {element_count(shape)}, "
             f"got {len(flat)}"
         )
-    return objects(flat).reshape(shape)
+    return objects([text.encode("utf-8", "surrogatepass") for text in flat]).reshape(shape)
+
+
+def _leaves(items: list[Any]) -> Iterator[Any]:
+    """What is in lists that are nested to different depths."""
+    stack = list(reversed(items))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(reversed(item))
+        else:
+            yield item
+
+
+def _odd(flat: Iterable[Any], allowed: tuple[type, ...]) -> str:
+    """Where the first element of another type stands, and what it is."""
+    for place, item in enumerate(flat):
+        if type(item) not in allowed:
+            text = json.dumps(item)
+            shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+            return f"; element {place} is {shown}"
+    return ""
 
 
 def data_of(tensor: Tensor) -> tuple[Any, bool]:

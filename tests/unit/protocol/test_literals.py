@@ -97,3 +97,20 @@ def test_bytes_that_are_no_text() -> None:
     with pytest.raises(ServeError, match="binary_data") as error:
         data_of(Tensor("y", "BYTES", (1,), objects([b"\xff"])))
     assert error.value.code is Code.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("FP32", [1, None], "hold numbers for FP32; element 1 is null"),
+        ("INT64", [1, 2, 2.5], "hold whole numbers for INT64; element 2 is 2.5"),
+        ("BOOL", [True, 1], "hold true or false for BOOL; element 1 is 1"),
+        ("FP16", [[1.0], [True]], "hold numbers for FP16; element 1 is true"),
+        ("BYTES", ["a", None], "hold strings for BYTES; element 1 is null"),
+        ("BYTES", [["a"], [{"a": "b" * 50}]], 'element 1 is {"a": "'),
+    ],
+)
+def test_the_element_that_does_not_fit_is_told(name: str, data: Any, told: str) -> None:
+    with pytest.raises(ServeError) as error:
+        read(name, data)
+    assert told in error.value.message and len(error.value.message) < 120
