@@ -17,6 +17,17 @@ TOO_DEEP = (
 )
 """What a RecursionError means: expressions of sizes are all that is followed to any depth."""
 
+_WORDS = (
+    ("to unpack", "one of its inputs has more or fewer axes than it takes"),
+    ("zip() argument", "lists that belong together are not of one length"),
+    (" index out of range", "a number names the place of something that is not there"),
+    ("is an empty sequence", "a list must not be empty"),
+    ("empty iterable", "a list must not be empty"),
+    ("by zero", "it divides by a size or an attribute of 0"),
+    ("'NoneType' object", "an input or an attribute that it needs is missing"),
+)
+"""What Python says where lists or sizes of a node do not fit, and what that means."""
+
 
 def why_malformed(error: Exception) -> str:
     """What an error that is not the engine's own says of the node that it was raised for."""
@@ -24,7 +35,8 @@ def why_malformed(error: Exception) -> str:
         return TOO_DEEP
     if isinstance(error, MemoryError):
         return f"the node asks for more memory than there is: {error}".removesuffix(": ")
-    return f"the node is malformed: {error}"
+    text = f"{error} is none of what it may be" if isinstance(error, KeyError) else str(error)
+    return f"the node is malformed: {next((ours for words, ours in _WORDS if words in text), text)}"
 
 
 class SardonyxError(Exception):

@@ -218,6 +218,10 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
         given is None and n not in operator.gaps for n, given in enumerate(inputs[:least])
     ):
         raise LoadError(f"it needs {least} inputs")
+    if operator.rest == 0 and not inputs:
+        raise LoadError("it needs at least one input")
+    if operator.rest is not None and None in inputs[operator.rest :]:
+        raise LoadError(f"its input {inputs.index(None, operator.rest)} is missing")
 
 
 def type_proto(value: Value | None) -> onnx.TypeProto:

@@ -115,6 +115,8 @@ def outside(proto: onnx.TensorProto) -> dict[str, str]:
     return {written(entry.key): written(entry.value) for entry in proto.external_data}
 
 
+_MOST = 1 << 59
+"""Elements of up to 16 bytes that 64 bits can address, those of an empty tensor along its other axes."""
 _MOST_DENSE = 1 << 30
 """Elements of a sparse tensor, zeros included."""
 _KNOWN = frozenset(d.onnx for d in dt.ALL)
@@ -135,6 +137,8 @@ def _shape(declared: Sequence[int], what: str) -> tuple[int, ...]:
         raise LoadError(f"{what} has {len(shape)} axes; at most {MOST_AXES} are possible")
     if any(n < 0 for n in shape):
         raise LoadError(f"{what} has the negative size {min(shape)}")
+    if prod(filter(None, shape)) > _MOST:
+        raise LoadError(f"{what} has sizes beyond all memory: {list(shape)}")
     return shape
 
 

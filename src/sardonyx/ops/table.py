@@ -56,9 +56,10 @@ class Operator:
 
     `inputs` are the least and the greatest number of inputs (None: any), `attributes` the types of the
     attributes as the signature writes them, `required` those without a default, `gaps` the inputs among the
-    least number that may be missing nevertheless, `reals` the defaults that are real numbers, in single
-    precision as a model holds them, `records` the attributes that are handed over in one parameter; all are
-    read off the signature. One that is not `strict` ignores attributes that it does not know.
+    least number that may be missing nevertheless, `rest` the first input of any number of which none may be
+    missing, `reals` the defaults that are real numbers, in single precision as a model holds them, `records`
+    the attributes that are handed over in one parameter; all are read off the signature. One that is not
+    `strict` ignores attributes that it does not know.
     """
 
     domain: str
@@ -70,6 +71,7 @@ class Operator:
     attributes: Mapping[str, str]
     required: frozenset[str]
     gaps: frozenset[int] = frozenset()
+    rest: int | None = None
     reals: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
@@ -131,19 +133,21 @@ def _operator(registered: _Registered) -> Operator:
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     attributes = list(attributes_of(build))
     least = sum(p.default is p.empty for p in positional)
-    most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+    others = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
+    whole = bool(others) and "None" not in str(others[0].annotation)
     return Operator(
         domain,
         name,
         since,
         build,
         any(p.name == "node" for p in parameters),
-        (least, most),
+        (least, None if others else len(positional)),
         {a.name: a.type for a in attributes},
         frozenset(a.name for a in attributes if a.default is inspect.Parameter.empty),
         frozenset(
             n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
         ),
+        len(positional) if whole else None,
         {a.name: float(np.float32(a.default)) for a in attributes if isinstance(a.default, float)},
         {p.name: p.default for p in parameters if isinstance(p.default, Attributes)},
         strict,

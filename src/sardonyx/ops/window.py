@@ -6,6 +6,7 @@ Knows ONNX's rules of padding and rounding; must not know what happens inside a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
@@ -16,6 +17,7 @@ from sardonyx.ir.premise import natural
 from sardonyx.ir.value import Shape
 from sardonyx.ops.table import Attributes
 
+_MOST_TAPS = 1 << 24
 Ints = Sequence[int]
 Pads = Sequence[Dim]
 """All begins, then all ends; in a model they are numbers."""
@@ -85,6 +87,8 @@ class Window:
                 raise ShapeError(f"{what} {list(given)} must have {length} entries for {rank} spatial axes")
         if any(isinstance(k, int) and k < 0 for k in kernel):
             raise ShapeError(f"kernel_shape {list(kernel)} must not be negative")
+        if prod(k for k in kernel if isinstance(k, int)) > _MOST_TAPS:
+            raise ShapeError(f"kernel_shape {list(kernel)} has more than {_MOST_TAPS} places")
         if any(s < 1 for s in (*steps, *gaps)):
             raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
         rows = []

@@ -109,9 +109,12 @@ def _parts(window: Value, rows: Dim) -> list[tuple[int, int, int]] | None:
     lines, low = x.args[0].shape[axis], x.attrs["low"][axis]
     if not isinstance(lines, int) or not isinstance(low, int):
         return None
+    inside = min(rows - 1, (lines - kernel + low) // stride) + low // -stride + 1
+    if inside < 1 or rows - inside > _CUT:
+        return None
     ends = [(max(0, n * stride - low), min(lines, n * stride - low + kernel)) for n in range(rows)]
     whole = [n for n, (first, end) in enumerate(ends) if end - first == kernel]
-    if not whole or rows - len(whole) > _CUT or any(first >= end for first, end in ends):
+    if any(first >= end for first, end in ends):
         return None
     cut = [(n, (first, end, 1)) for n, (first, end) in enumerate(ends) if end - first < kernel]
     inner = whole[0], (ends[whole[0]][0], ends[whole[-1]][1], len(whole))

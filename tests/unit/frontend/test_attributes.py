@@ -83,6 +83,8 @@ def operator(name: str) -> Any:
     [
         ("Concat", [X, X], {"axis": 0}, ""),
         ("Clip", [X, None, X], {}, ""),
+        ("Concat", [X, None, X], {"axis": 0}, "its input 1 is missing"),
+        ("Concat", [], {"axis": 0}, "it needs at least one input"),
         ("Concat", [X], {}, "lacks the attribute axis"),
         ("Concat", [X], {"axis": 0.5}, "its attribute axis is 0.5, of another type than int"),
         ("Concat", [X], {"axis": 0, "wrong": 1}, "no attribute wrong"),

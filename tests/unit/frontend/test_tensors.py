@@ -80,6 +80,7 @@ def test_texts_and_half_bytes() -> None:
     [
         ({"data_type": 99}, "unknown element type 99"),
         ({"dims": [-1]}, "negative size -1"),
+        ({"dims": [2**62, 0, 8], "raw_data": b""}, "sizes beyond all memory"),
         ({"dims": [1] * 300}, "300 axes; at most 64 are possible"),
         ({"dims": [3]}, "needs 12 bytes, it has 8"),
     ],

@@ -160,3 +160,11 @@ def test_lines_whose_pixels_lie_apart_are_left_alone_unless_they_are_padded(pads
     changed = check(separated, graph, np.arange(1680, dtype=np.float32).reshape(2, 12, 14, 5), length=9)
     assert reductions(changed) == 1 + any(pads)
     assert "concat" not in prims(changed)
+
+
+def test_pads_beyond_all_lines_are_not_looked_at_one_by_one() -> None:
+    pads = f"{2**40}, 2, 2, 2"
+    graph = parse(
+        f"g (float[1,1,5,5] x) => (float y) {{ y = MaxPool<kernel_shape = [5, 5], pads = [{pads}]>(x) }}"
+    )
+    assert "window" in prims(separated(graph, GOAL))

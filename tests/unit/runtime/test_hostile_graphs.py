@@ -136,6 +136,13 @@ def test_types_without_meaning(text: str) -> None:
         ("(float[2, 3] x) => (float y) { y = Transpose<perm = [0, 0]>(x) }", "not a permutation"),
         ('(float[2, 3] x) => (float y) { y = LeakyRelu<alpha = "a">(x) }', "alpha is 'a'"),
         ("(float[2, 3] x) => (float y) { y = Concat<axis = 9>(x, x) }", "axis 9"),
+        ("(float[2, 3] x) => (float y) { y = Split<num_outputs = 2147483647>(x) }", "the node has 1 outputs"),
+        ("(float[2, 3] x) => (float y) { y = SpaceToDepth<blocksize = 2>(x) }", "its rank must be 4"),
+        ("(float[1, 1, 2, 2] x) => (float y) { y = SpaceToDepth<blocksize = 0>(x) }", "divides by a size or"),
+        (
+            "(float[1, 1, 5, 5] x) => (float y) { y = MaxPool<kernel_shape = [2147483647, 5]>(x) }",
+            "kernel_shape .* has more than",
+        ),
     ],
 )
 def test_attributes_without_meaning(text: str, match: str) -> None:

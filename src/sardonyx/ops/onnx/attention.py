@@ -174,8 +174,9 @@ def attention(
 
 
 def inverse_root(size: Dim, dtype: dt.DType) -> float | Value:
-    """1 / sqrt(size), a scalar value of that type if the size is not known."""
-    return 1.0 / math.sqrt(size) if isinstance(size, int) else 1.0 / dim_value(size, dtype).sqrt()
+    """1 / sqrt(size), a scalar value of that type if the size is not known; 1 of an empty axis."""
+    some = dims.maximum(size, 1)
+    return 1.0 / math.sqrt(some) if isinstance(some, int) else 1.0 / dim_value(some, dtype).sqrt()
 
 
 def _widened_mask(mask: Value, total: Dim) -> Value:

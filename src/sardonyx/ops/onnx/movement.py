@@ -10,6 +10,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value
+from sardonyx.ops.demands import ranked
 from sardonyx.ops.operands import axes as axes_of
 from sardonyx.ops.operands import integer, integers, normal_axes, size, sizes, units
 from sardonyx.ops.table import op
@@ -192,6 +193,7 @@ def tiled(x: Value, repeats: tuple[Dim, ...]) -> Value:
 @op("DepthToSpace", since=1)
 def depth_to_space(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
     """[N, C, H, W] -> [N, C / b², H * b, W * b]; blocks come before (DCR) or after (CRD) the channels."""
+    ranked(x, "the input", 4)
     n, c, h, w = x.shape
     b, depth = blocksize, dims.floordiv(c, blocksize * blocksize)
     if mode == "DCR":
@@ -206,6 +208,7 @@ def depth_to_space(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
 @op("SpaceToDepth", since=1)
 def space_to_depth(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
     """[N, C, H, W] -> [N, C * b², H / b, W / b]."""
+    ranked(x, "the input", 4)
     n, c, h, w = x.shape
     b = blocksize
     y = x.reshape((n, c, dims.floordiv(h, b), b, dims.floordiv(w, b), b))

@@ -45,6 +45,9 @@ def span(size: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
 
 def sliced(x: Value, starts: tuple[Dim, ...], ends: tuple[Dim, ...], axes: Ints, steps: Ints) -> Value:
     """x[start:end:step] on the given axes."""
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        counts = f"{len(starts)}, {len(ends)}, {len(axes)} and {len(steps)}"
+        raise ShapeError(f"the numbers of starts, ends, axes and steps differ: {counts}")
     first, length, by = [0] * x.rank, list(x.shape), [1] * x.rank
     firsts: list[Dim] = list(first)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -151,8 +154,10 @@ def split_(
     x: Value, split: Value | None = None, *, axis: int = 0, num_outputs: int | None = None, node: Node
 ) -> tuple[Value, ...]:
     """Pieces along an axis, by default equal ones but for a smaller last one."""
-    given = None if split is None else sizes(split, "sizes", None)
-    return _pieces(x, given, axis, num_outputs or len(node.outputs))
+    count = num_outputs or len(node.outputs)
+    if not 0 < count <= len(node.outputs):
+        raise ShapeError(f"num_outputs is {count}, the node has {len(node.outputs)} outputs")
+    return _pieces(x, None if split is None else sizes(split, "sizes", None), axis, count)
 
 
 @op("Concat", since=1)
