@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sardonyx.base.deferred import Constant
 from sardonyx.runtime import allocate, bound
 from sardonyx.runtime.arena import plan_arena
-from sardonyx.runtime.data import HostStep
+from sardonyx.runtime.data import ClosingStep, HostStep
 from sardonyx.runtime.segments import Runner
 from sardonyx.runtime.team import Failure, Launch, Team
 from sardonyx.runtime.weights import Weights
@@ -193,8 +193,10 @@ def _guarded_weights() -> None:
 def _guarded_host_results() -> None:
     host = Runner.host
 
-    def run(self: Runner, step: HostStep, args: Sequence[Any], symbols: Any) -> Any:
+    def run(self: Runner, step: HostStep | ClosingStep, args: Sequence[Any], symbols: Any) -> Any:
         result = host(self, step, args, symbols)
+        if isinstance(step, ClosingStep):
+            return result
         moved = [
             guarded_copy(r) if isinstance(r, np.ndarray) else r for r in (result if step.many else [result])
         ]

@@ -34,7 +34,7 @@ ROW_COUNT = Shortcut.NAMES - Shortcut.ROWS
 """Sets of sizes that a shortcut knows at most."""
 
 MOST_NAMES = Shortcut.FEEDS - Shortcut.NAMES
-"""Inputs, and outputs, of a program with a shortcut at most."""
+"""Inputs, outputs, and arrays that native code writes, of a program with a shortcut at most."""
 
 
 class BoundRow(IntEnum):
@@ -42,10 +42,11 @@ class BoundRow(IntEnum):
 
     `BUSY` is 1 during a run, which holds the object at `OWNER`. A run executes `LAUNCH` at a station, and
     keeps the interpreter lock if `HOLDS` is 1; or, if `TEAM` is not 0, calls that with the object at
-    `ARGUMENT`, which gives None if all went well. `RESULTS` and `READS` point into what stands behind
-    `SHAPES`: of each input, the number of its axes and their sizes; of each output, dtype, number of axes,
-    sizes and patches; of each input, patches. Those are their number, and of each the address of a word and
-    how far behind the array's beginning it points.
+    `ARGUMENT`, which gives None if all went well. Native code writes `MADE` arrays. `ARRAYS`, `READS` and
+    `RESULTS` point into what stands behind `SHAPES`: of each input, the number of its axes and their sizes;
+    of each array, dtype, number of axes, sizes and patches; of each input, patches; of each output, its
+    place among the inputs and arrays, or what makes it when called with all of these. Patches are their
+    number, and of each the address of a word and how far behind the array's beginning it points.
     """
 
     BUSY = 0
@@ -54,9 +55,11 @@ class BoundRow(IntEnum):
     HOLDS = 3
     TEAM = 4
     ARGUMENT = 5
-    RESULTS = 6
-    READS = 7
-    SHAPES = 8
+    MADE = 6
+    ARRAYS = 7
+    READS = 8
+    RESULTS = 9
+    SHAPES = 10
 
 
 class StationBlock(IntEnum):

@@ -19,6 +19,7 @@ from sardonyx.frontend import Loaded
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.data import Closing
 from sardonyx.runtime.runnable import MakeAlternative, ModelProgram
 
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
@@ -36,6 +37,7 @@ class Job:
         keep: is given the program's constants when all are known, to keep them while code is generated.
         report: what was decided.
         trace: what names, times, verifies and may dump the stages.
+        closing: what is to be made of the outputs of the groups.
     """
 
     options: CompileOptions
@@ -45,6 +47,7 @@ class Job:
     keep: Callable[[Sequence[Constant]], object] = list
     report: Report = field(default_factory=Report)
     trace: Trace = field(default_factory=Trace.off)
+    closing: Closing | None = None
 
 
 class Backend(Protocol):

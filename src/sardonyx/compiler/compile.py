@@ -19,6 +19,7 @@ from sardonyx.compiler.backend import Backend, Job
 from sardonyx.compiler.bodies import (
     native_control,
 )
+from sardonyx.compiler.closing import close
 from sardonyx.compiler.compiled import Compiled
 from sardonyx.errors import UnsupportedOp
 from sardonyx.frontend import Loaded
@@ -41,9 +42,10 @@ def compile_model(load: Callable[[], Loaded], backend: Backend, job: Job) -> Com
     report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
     with dims.assuming(loaded.least_sizes):
         graph = simplify(loaded.graph, backend, trace)
+        graph, closing = close(graph, backend.native, report)
         fusion = trace.stage("partition", partition(graph, backend.native))
         report.decisions.extend(fusion.decisions)
-        made = backend.make(fusion, loaded, replace(job, report=report, trace=trace))
+        made = backend.make(fusion, loaded, replace(job, report=report, trace=trace, closing=closing))
     trace.finish(report)
     return made
 
@@ -71,7 +73,7 @@ def outline(graph: Graph) -> ProgramData:
     )
 
 
-def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:
+def described(data: ProgramData, loaded: Loaded, job: Job) -> ProgramData:
     """The program with what its model shows of itself."""
     return replace(
         data,
@@ -79,8 +81,9 @@ def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:
         outputs=loaded.outputs,
         initializer_inputs=loaded.initializers,
         metadata=loaded.metadata,
-        fallbacks=tuple(report.fallbacks),
+        fallbacks=tuple(job.report.fallbacks),
         least_sizes=least_sizes(loaded),
+        closing=job.closing,
     )
 
 

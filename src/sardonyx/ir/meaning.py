@@ -347,8 +347,9 @@ def _checked(index: Array, size: int, what: str) -> Array:
 
 def gather(x: Array, index: Array, *, axis: int) -> Array:
     """y[a, i..., b] = x[a, index[i...], b]; negative indices count from the end."""
+    places = index if index.dtype.kind == "i" else _plain(index).astype(np.int64, copy=False)
     try:
-        return np.asarray(np.take(x, _plain(index).astype(np.int64, copy=False), axis=axis), dtype=x.dtype)
+        return np.asarray(x.take(places, axis), dtype=x.dtype)
     except IndexError:
         _checked(index, x.shape[axis], "gather")
         raise

@@ -83,7 +83,7 @@ def prepared(value: Value) -> Operation:
     except KeyError:
         fixed = None
 
-    quiet = value.kind == "opaque" and not dtype.is_float and not value.results
+    quiet = value.kind in ("opaque", "index") and not dtype.is_float and not value.results
 
     def operation(args: Sequence[Any], bindings: Mapping[str, int]) -> Any:
         attrs = bind(value.attrs, bindings) if fixed is None else fixed

@@ -8,7 +8,7 @@ declare $host i64 @sdx_solo(ptr, ptr)
 
 define $host ptr @sdx_shortcut(ptr %self, ptr %args, i64 %count, ptr %keywords) nounwind {
 entry:
-  %feeds = alloca [$most_names x ptr], align 16
+  %feeds = alloca [$most_objects x ptr], align 16
   %order = alloca [$most_names x i64], align 16
   %words.p = getelementptr i8, ptr %self, i64 $objectbytes_data
   %words = load ptr, ptr %words.p, align 8
@@ -326,13 +326,17 @@ unknown:
 }
 
 ; Run a row: the list of the outputs that are wanted; null if it failed, with what Python must see raised.
+; The arrays that native code writes come behind the feeds. What makes an output of both is code of Python, so the
+; list is made when nothing else is to be done.
 define internal ptr @results(ptr %words, ptr %api, ptr %row, ptr %feeds, ptr %order, i64 %wanted) nounwind {
 entry:
-  %outputs = alloca [$most_names x ptr], align 16
+  %answers = alloca [$most_names x ptr], align 16
   %inputs.p = getelementptr i64, ptr %words, i64 $shortcut_inputs
   %inputs = load i64, ptr %inputs.p, align 8
-  %count.p = getelementptr i64, ptr %words, i64 $shortcut_outputs
+  %count.p = getelementptr i64, ptr %row, i64 $boundrow_made
   %count = load i64, ptr %count.p, align 8
+  %outputs = getelementptr ptr, ptr %feeds, i64 %inputs
+  %objects = add i64 %inputs, %count
   %owner.p = getelementptr i64, ptr %row, i64 $boundrow_owner
   %owner = load ptr, ptr %owner.p, align 8
   %hold.p = getelementptr ptr, ptr %api, i64 $interpreter_hold
@@ -341,7 +345,10 @@ entry:
   call $host void %hold.f(ptr %owner)
   %made = call i64 @make(ptr %api, ptr %row, ptr %outputs, i64 %count)
   %complete = icmp eq i64 %made, %count
-  br i1 %complete, label %point, label %finish
+  br i1 %complete, label %point, label %lacking
+lacking:
+  store i64 0, ptr %row, align 8
+  br label %finish
 point:
   %reads.p = getelementptr i64, ptr %row, i64 $boundrow_reads
   %reads = load ptr, ptr %reads.p, align 8
@@ -359,45 +366,75 @@ input:
   br label %next
 execute:
   %code = call i64 @perform(ptr %words, ptr %api, ptr %row)
+  store i64 0, ptr %row, align 8
   %good = icmp eq i64 %code, 0
   br i1 %good, label %collect, label %finish
 collect:
-  %list.p = getelementptr ptr, ptr %api, i64 $interpreter_new_list
-  %list.f = load ptr, ptr %list.p, align 8
-  %list = call $host ptr %list.f(i64 %wanted)
-  %listed = icmp ne ptr %list, null
-  br i1 %listed, label %put, label %lacking
-lacking:
-  call void @forget(ptr %api)
-  br label %finish
-put:
-  %n = phi i64 [ 0, %collect ], [ %n.next, %put ]
+  %results.p = getelementptr i64, ptr %row, i64 $boundrow_results
+  %results = load ptr, ptr %results.p, align 8
+  %call.p = getelementptr ptr, ptr %api, i64 $interpreter_call
+  %call.f = load ptr, ptr %call.p, align 8
+  br label %answer
+answer:
+  %n = phi i64 [ 0, %collect ], [ %n.next, %keep ]
   %which.p = getelementptr i64, ptr %order, i64 %n
   %which = load i64, ptr %which.p, align 8
-  %output.p = getelementptr ptr, ptr %outputs, i64 %which
-  %output = load ptr, ptr %output.p, align 8
-  call $host void %hold.f(ptr %output)
-  %set.p = getelementptr ptr, ptr %api, i64 $interpreter_set_item
-  %set.f = load ptr, ptr %set.p, align 8
-  %set = call $host i32 %set.f(ptr %list, i64 %n, ptr %output)
+  %result.p = getelementptr ptr, ptr %results, i64 %which
+  %place = load i64, ptr %result.p, align 8
+  %is.there = icmp ult i64 %place, %objects
+  br i1 %is.there, label %there, label %make
+there:
+  %object.p = getelementptr ptr, ptr %feeds, i64 %place
+  %object = load ptr, ptr %object.p, align 8
+  call $host void %hold.f(ptr %object)
+  br label %keep
+make:
+  %maker = load ptr, ptr %result.p, align 8
+  %new = call $host ptr %call.f(ptr %maker, ptr %feeds, i64 %objects, ptr null)
+  %is.made = icmp ne ptr %new, null
+  br i1 %is.made, label %keep, label %failed
+keep:
+  %one = phi ptr [ %object, %there ], [ %new, %make ]
+  %answer.p = getelementptr ptr, ptr %answers, i64 %n
+  store ptr %one, ptr %answer.p, align 8
   %n.next = add i64 %n, 1
   %n.more = icmp slt i64 %n.next, %wanted
-  br i1 %n.more, label %put, label %finish
+  br i1 %n.more, label %answer, label %list
+list:
+  %list.p = getelementptr ptr, ptr %api, i64 $interpreter_new_list
+  %list.f = load ptr, ptr %list.p, align 8
+  %list.new = call $host ptr %list.f(i64 %wanted)
+  %listed = icmp ne ptr %list.new, null
+  br i1 %listed, label %put, label %failed
+failed:
+  %answered = phi i64 [ %n, %make ], [ %wanted, %list ]
+  call void @forget(ptr %api)
+  call void @let_go(ptr %api, ptr %answers, i64 %answered)
+  br label %finish
+put:
+  %m = phi i64 [ 0, %list ], [ %m.next, %put ]
+  %from.p = getelementptr ptr, ptr %answers, i64 %m
+  %item = load ptr, ptr %from.p, align 8
+  %set.p = getelementptr ptr, ptr %api, i64 $interpreter_set_item
+  %set.f = load ptr, ptr %set.p, align 8
+  %set = call $host i32 %set.f(ptr %list.new, i64 %m, ptr %item)
+  %m.next = add i64 %m, 1
+  %m.more = icmp slt i64 %m.next, %wanted
+  br i1 %m.more, label %put, label %finish
 finish:
-  %answer = phi ptr [ null, %entry ], [ null, %execute ], [ null, %lacking ], [ %list, %put ]
-  store i64 0, ptr %row, align 8
+  %given = phi ptr [ null, %lacking ], [ null, %execute ], [ null, %failed ], [ %list.new, %put ]
   call void @let_go(ptr %api, ptr %outputs, i64 %made)
   %let.p = getelementptr ptr, ptr %api, i64 $interpreter_let_go
   %let.f = load ptr, ptr %let.p, align 8
   call $host void %let.f(ptr %owner)
-  ret ptr %answer
+  ret ptr %given
 }
 
-; New arrays for the outputs, and the words that point at them; how many there was memory for.
+; New arrays for what native code writes, and the words that point at them; how many there was memory for.
 define internal i64 @make(ptr %api, ptr %row, ptr %outputs, i64 %count) nounwind {
 entry:
-  %results.p = getelementptr i64, ptr %row, i64 $boundrow_results
-  %results = load ptr, ptr %results.p, align 8
+  %arrays.p = getelementptr i64, ptr %row, i64 $boundrow_arrays
+  %arrays = load ptr, ptr %arrays.p, align 8
   %array.p = getelementptr ptr, ptr %api, i64 $interpreter_array
   %array = load ptr, ptr %array.p, align 8
   %new.p = getelementptr ptr, ptr %api, i64 $interpreter_new_array
@@ -407,7 +444,7 @@ entry:
   br label %next
 next:
   %n = phi i64 [ 0, %entry ], [ %n.next, %keep ]
-  %p = phi ptr [ %results, %entry ], [ %p.next, %keep ]
+  %p = phi ptr [ %arrays, %entry ], [ %p.next, %keep ]
   %more = icmp slt i64 %n, %count
   br i1 %more, label %one, label %done
 one:

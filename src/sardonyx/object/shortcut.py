@@ -36,6 +36,7 @@ def ir(target: Target) -> str:
         row_count=str(ROW_COUNT),
         station_count=str(STATION_COUNT),
         most_names=str(MOST_NAMES),
+        most_objects=str(2 * MOST_NAMES),
         flat=str(_FLAT),
         swapped=str(ord(">")),
         host=convention(target),

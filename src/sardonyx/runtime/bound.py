@@ -90,6 +90,7 @@ class Bound:
         patches: the same of results of host steps and of tensors of earlier segments.
         offsets: where the storages planned here are in the arena, in bytes.
         opening: what gives the result of the host step before the segment, in a program of these two alone.
+        closing: how the results of the program are made of its feeds and outputs; see `runtime.closing`.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
         served: how often a run by Python that a shortcut could do was this; below 0 if none can.
@@ -100,6 +101,7 @@ class Bound:
             "after",
             "arena_bytes",
             "args",
+            "closing",
             "frames",
             "inputs",
             "offsets",
@@ -135,6 +137,7 @@ class Bound:
         self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.opening: Callable[[Sequence[Any]], Array] | None = None
+        self.closing: tuple[int | Callable[..., Any], ...] | None = None
         self.frames: list[Frame] = []
         work = int(values[segment.work])
         self.small = work < team.LITTLE_WORK
@@ -279,6 +282,20 @@ class Binder:
 
         Raises ShapeError if the sizes contradict each other.
         """
+        bound = self.bound(arguments)
+        self.keep(key, bound)
+        return bound
+
+    def keep(self, key: Any, bound: Bound) -> None:
+        """Have runs find it under `key`."""
+        self.make_room()
+        self.table[key] = bound
+
+    def bound(self, arguments: Sequence[int]) -> Bound:
+        """Evaluate all sizes from those of the segment's `names`.
+
+        Raises ShapeError if the sizes contradict each other.
+        """
         segment = self.segment
         try:
             values = np.array(self.evaluate(*arguments), np.int64)
@@ -290,10 +307,7 @@ class Binder:
             raise ShapeError(message) from None
         except (ValueError, ZeroDivisionError) as error:
             raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
-        bound = Bound(self, values)
-        self.make_room()
-        self.table[key] = bound
-        return bound
+        return Bound(self, values)
 
     def arena_bytes(self) -> int:
         """The most memory that a run took so far, or would take if its sizes are the same in all."""

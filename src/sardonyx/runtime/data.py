@@ -81,6 +81,32 @@ class HostStep(NamedTuple):
     name: str = ""
 
 
+class Source(NamedTuple):
+    """What a closing step reads, or a run gives: a feed, output of native code, constant, or step."""
+
+    kind: Literal["feed", "made", "constant", "step"]
+    number: int
+
+
+class ClosingStep(NamedTuple):
+    """One operation in Python behind all others, with one result."""
+
+    run: HostFunction | Startable
+    args: tuple[Source, ...]
+    name: str
+
+
+class Closing(NamedTuple):
+    """How the results of a model are made of feeds and of what its program computes; see `runtime.closing`.
+
+    The result of each step is read once, by another step or as one of `results`.
+    """
+
+    steps: tuple[ClosingStep, ...]
+    constants: tuple[npt.NDArray[Any], ...]
+    results: tuple[Source, ...]
+
+
 class CallCosts(NamedTuple):
     """Floating-point operations and bytes of memory traffic of calls, for who measures them.
 
@@ -145,7 +171,8 @@ class ProgramData:
 
     `symbols` says which input axis binds a symbol: (name, input, axis). An axis of an input is a number or a
     symbol; inputs that are not tensors have no shape. `results` is where each output is found at the end, in
-    terms of the last segment. `fallbacks` are the operators without native code.
+    terms of the last segment; with `closing`, these are what that makes the outputs of. `fallbacks` are the
+    operators without native code.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -159,3 +186,4 @@ class ProgramData:
     segments: tuple[Segment, ...]
     results: tuple[View, ...]
     least_sizes: LeastSizes | None = None
+    closing: Closing | None = None

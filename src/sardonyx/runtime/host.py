@@ -63,13 +63,15 @@ class Prepared:
         pairs = zip(result, operation.results, strict=True)
         return [self._checked(array, dtype, shape, symbols) for array, (dtype, shape) in pairs]
 
-    def for_sizes(self, symbols: Mapping[str, int]) -> Callable[[Sequence[Any]], Array] | None:
-        """The operation for known sizes as a function of its arguments; None unless it gives one tensor."""
+    def for_sizes(self, symbols: Mapping[str, int]) -> Callable[[Sequence[Any]], Any] | None:
+        """The operation for known sizes as a function of its arguments; None unless it gives one result."""
         operation, sizes = self._operation, dict(symbols)
         shape = tuple(size_of(n, symbols) for n in operation.shape)
-        if operation.results or operation.dtype is OBJECT or None in shape:
+        if operation.results or None in shape:
             return None
         run, dtype = self._run or self._prepare(), operation.dtype.numpy
+        if operation.dtype is OBJECT:
+            return lambda args: run(args, sizes)
 
         def operate(args: Sequence[Any]) -> Array:
             result = run(args, sizes)

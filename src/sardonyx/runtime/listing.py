@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
-from sardonyx.runtime.data import ProgramData, Segment, StorageSpec
+from sardonyx.runtime.data import ProgramData, Segment, Source, StorageSpec
 
 
 def text(data: ProgramData) -> str:
@@ -13,9 +13,16 @@ def text(data: ProgramData) -> str:
         lines.append(f"segment {number}: sizes {', '.join(segment.names) or 'none'}")
         lines += _segment(segment)
     lines += [f"storage {number}: {_storage(spec)}" for number, spec in enumerate(data.storages)]
-    for info, view in zip(data.outputs, data.results, strict=True):
-        where = f"host result {view.host}" if view.host >= 0 else f"storage {view.storage}"
-        lines.append(f"output {info.name}: {where}")
+    found = [f"host result {v.host}" if v.host >= 0 else f"storage {v.storage}" for v in data.results]
+    if data.closing is not None:
+
+        def where(source: Source) -> str:
+            return found[source.number] if source.kind == "made" else f"{source.kind} {source.number}"
+
+        for number, step in enumerate(data.closing.steps):
+            lines.append(f"closing step {number} {step.name} of {', '.join(map(where, step.args))}")
+        found = [where(source) for source in data.closing.results]
+    lines += [f"output {info.name}: {place}" for info, place in zip(data.outputs, found, strict=True)]
     return "\n".join(lines) + "\n"
 
 

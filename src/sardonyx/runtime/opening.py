@@ -43,7 +43,8 @@ def opening(step: HostStep, first: Bound, feeds: Sequence[Any], symbols: Mapping
 
     def opened(feeds: Sequence[Any]) -> np.ndarray[Any, Any]:
         try:
-            return run((feeds[number],))
+            result: np.ndarray[Any, Any] = run((feeds[number],))
+            return result
         except ValueError as error:
             raise RunError(f"{name}: the sizes of this call contradict each other: {error}") from error
 

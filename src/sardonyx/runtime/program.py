@@ -21,7 +21,8 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder, Bound
-from sardonyx.runtime.data import HostStep, ProgramData, Segment
+from sardonyx.runtime.closing import Closer, closed
+from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.opening import opening, opening_step
 from sardonyx.runtime.outputs import Outputs
@@ -99,6 +100,7 @@ class Program:
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
         self._opening = opening_step(self.data)
+        self._closer = Closer(data.closing, start) if data.closing is not None else None
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
         self._promotion = promotion
@@ -233,6 +235,8 @@ class Program:
             binder.give(bound, frame, arena)
         if failure is not None:
             self.fail(len(self.binders) - 1, failure)
+        if bound.closing is not None:
+            return closed(bound.closing, (*feeds, *results), wanted)
         return results if wanted == self._every else [results[n] for n in wanted]
 
     @property
@@ -252,25 +256,36 @@ class Program:
                 return self._alternatives.get(overrides).run(feeds, wanted)
         if self._is_one and self._bind(feeds, symbols):
             return self.run(feeds, wanted)
-        return SegmentRun(self, Runner(self.execute), feeds, symbols).run(wanted)
+        return self._by_segments(Runner(self.execute), feeds, symbols, wanted)
+
+    def _by_segments(
+        self, runner: Runner, feeds: Sequence[Any], symbols: dict[str, int], wanted: Sequence[int]
+    ) -> list[Any]:
+        closer = self._closer
+        if closer is None:
+            return SegmentRun(self, runner, feeds, symbols).run(wanted)
+        read = closer.read(wanted)
+        made = SegmentRun(self, runner, feeds, symbols).run(read)
+        return closer.run(runner.host, feeds, dict(zip(read, made, strict=True)), symbols, wanted)
 
     def _bind(self, feeds: Sequence[Any], symbols: Mapping[str, int]) -> bool:
         """Bind these sizes for later runs; whether a run then is one segment and what opens it."""
         last, shapes = self.binders[-1], tuple([feed.shape for feed in feeds])
         arguments = tuple([symbols[name] for name in last.segment.names])
-        if self._opening is None:
-            last.bind(shapes, arguments)
-            return True
-        first = self.binders[0]
-        opened_by = tuple([symbols[name] for name in first.segment.names])
-        bound = first.table.get(opened_by) or first.bind(opened_by, opened_by)
-        opened = opening(self._opening, bound, feeds, symbols)
-        if opened is None:
+        opened = closes = None
+        if self._opening is not None:
+            first = self.binders[0]
+            opened_by = tuple([symbols[name] for name in first.segment.names])
+            before = first.table.get(opened_by) or first.bind(opened_by, opened_by)
+            opened = opening(self._opening, before, feeds, symbols)
+        if self._closer is not None:
+            closes = self._closer.for_sizes(symbols, len(feeds))
+        if (opened is None) != (self._opening is None) or (closes is None) != (self._closer is None):
             self._is_one = False
             return False
-        bound = last.bind(arguments, arguments)
-        bound.opening = opened
-        last.table[shapes] = bound
+        bound = last.bound(arguments)
+        bound.opening, bound.closing = opened, closes
+        last.keep(shapes, bound)
         return True
 
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
@@ -283,7 +298,8 @@ class Program:
             with overrides.explained(feeds, self._size_check):
                 return self._alternatives.get(overrides).profile(feeds)
         timer = _Timer(self.team, self.data, symbols)
-        return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
+        every = self._closer.every if self._closer is not None else self._every
+        return self._by_segments(timer, feeds, symbols, every), timer.times
 
     def fail(self, number: int, failure: team.Failure) -> None:
         """Raise the error that a kernel reported."""
@@ -341,7 +357,7 @@ class _Timer(Runner):
             return [(0, 0)] * len(slots)
         return [(values[flops], values[size]) for flops, size in slots]
 
-    def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+    def host(self, step: HostStep | ClosingStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         began = time.perf_counter_ns()
         result = super().host(step, args, symbols)
         self.times.append(CallTime("host", (step.name,), float(time.perf_counter_ns() - began), 0.0))

@@ -14,7 +14,7 @@ import numpy as np
 from sardonyx.errors import RunError
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
-from sardonyx.runtime.data import HostStep, ProgramData, View
+from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, View
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 
@@ -105,7 +105,7 @@ class Runner:
         """The native calls of the segment of that number."""
         return self._execute(launch)
 
-    def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+    def host(self, step: HostStep | ClosingStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         """One operation in Python."""
         assert callable(step.run)
         return step.run(args, symbols)

@@ -79,7 +79,7 @@ class Shortcut:
     def function(self) -> Call | None:
         """The built-in function; None if this interpreter, or the number of names, allows none."""
         known = interpreter.words()
-        count = max(len(self._inputs), len(self._outputs))
+        count = max(len(self._inputs), len(self._outputs), len(self._program.data.results))
         if known is None or count > MOST_NAMES or not self._outputs or allocate.empty is not np.empty:
             return None
         words, self._known = self._words, known
@@ -162,19 +162,23 @@ class _Row:
             frame.rebase(arena.address)
         fed = [word for shape in shapes for word in (len(shape), *shape)]
         made = [word for output in bound.outputs for word in _made(output, frame)]
+        results = bound.closing or tuple(range(len(shapes), len(shapes) + len(bound.outputs)))
         patches = {number: found for _, number, found in bound.inputs}
         read = [word for n in range(len(shapes)) for word in _patches(patches.get(n, ()), frame)]
-        words = allocate.aligned_words(BoundRow.SHAPES + len(fed) + len(made) + len(read))
+        behind = [*fed, *made, *read, *(r if isinstance(r, int) else id(r) for r in results)]
+        words = allocate.aligned_words(BoundRow.SHAPES + len(behind))
         self.address = address_of(words)
         words[BoundRow.OWNER] = id(self)
         words[BoundRow.LAUNCH], words[BoundRow.HOLDS] = frame.launch.address, frame.launch.hold_gil
         run = program.team.run
         if frame.launch.threads > 1:
             words[BoundRow.TEAM], words[BoundRow.ARGUMENT] = id(run), id(frame.launch)
-        words[BoundRow.RESULTS] = self.address + 8 * (BoundRow.SHAPES + len(fed))
+        words[BoundRow.MADE] = len(bound.outputs)
+        words[BoundRow.ARRAYS] = self.address + 8 * (BoundRow.SHAPES + len(fed))
         words[BoundRow.READS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made))
-        words[BoundRow.SHAPES :] = [*fed, *made, *read]
-        self._held = (words, frame, arena, run, [output[3] for output in bound.outputs])
+        words[BoundRow.RESULTS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made) + len(read))
+        words[BoundRow.SHAPES :] = behind
+        self._held = (words, frame, arena, run, results, [output[3] for output in bound.outputs])
 
 
 def _made(output: tuple[int, int, Shape, np.dtype[Any], Any], frame: Frame) -> Iterator[int]:

@@ -44,7 +44,8 @@ _tables: dict[tuple[int, int], tuple[ref[Array], ref[Array], dict[Any, Any]]] = 
 
 def zip_map(x: Array, *, labels: Sequence[int | str]) -> list[dict[int | str, float]]:
     """A dict from label to score for every row."""
-    return _maps_of(tuple(labels))(np.atleast_2d(x).tolist())
+    rows = x if x.ndim == 2 else np.atleast_2d(x)
+    return _maps_of(tuple(labels))(rows.tolist())
 
 
 @lru_cache(maxsize=64)

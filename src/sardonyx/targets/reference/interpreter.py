@@ -6,7 +6,8 @@ Runs on any machine, slowly, and judges what native code computes. Must not know
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.run import run as run_kernel
 from sardonyx.passes import PIPELINE
-from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.closing import Closer
+from sardonyx.runtime.data import ClosingStep, ProgramData
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
 
@@ -56,7 +58,7 @@ class ReferenceBackend:
                 job.report.kernels.append(KernelNote(group.name, origins, group.kind, "numpy"))
         if job.options.fallback == "error":
             refuse(job.report.fallbacks)
-        data = described(outline(fusion.graph), loaded, job.report)
+        data = described(outline(fusion.graph), loaded, job)
         return Interpreter(fusion, kernels, data, job.report, job.alternative)
 
 
@@ -85,6 +87,7 @@ class Interpreter:
         self.metadata: ModelMeta = data.metadata
         self.fallbacks: tuple[FallbackNote, ...] = data.fallbacks
         self._obligations = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
+        self._closer = Closer(data.closing, None) if data.closing is not None else None
         self._size_check = SizeCheck(data, whole=True)
         self._alternatives = Alternatives(alternative)
 
@@ -98,7 +101,7 @@ class Interpreter:
 
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
         """All outputs and the times of the groups; see `Program.profile`."""
-        _, overrides = self._size_check.sizes(feeds)
+        symbols, overrides = self._size_check.sizes(feeds)
         if overrides is not None:
             with overrides.explained(feeds, self._size_check):
                 return self._alternatives.get(overrides).profile(feeds)
@@ -112,7 +115,11 @@ class Interpreter:
             passed = float(time.perf_counter_ns() - began)
             times.append(CallTime(group.name, group.root.origins, passed, 0.0))
         self._check(memory.sizes, checked)
-        return [_own(result) for result in memory.outputs()], times
+        results = memory.outputs()
+        if self._closer is not None:
+            made = dict(enumerate(results))
+            results = self._closer.run(partial(_close, times), feeds, made, symbols, self._closer.every)
+        return [_own(result) for result in results], times
 
     def _compute(self, group: Group, memory: Memory) -> None:
         for part in group.parts:
@@ -135,6 +142,14 @@ class Interpreter:
             if names <= known and not obligation.holds(sizes):
                 raise ShapeError(f"{obligation.message}; check the input shapes")
         return known
+
+
+def _close(times: list[CallTime], step: ClosingStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+    began = time.perf_counter_ns()
+    assert callable(step.run)
+    result = step.run(args, symbols)
+    times.append(CallTime("host", (step.name,), float(time.perf_counter_ns() - began), 0.0))
+    return result
 
 
 def _own(result: Any) -> Any:

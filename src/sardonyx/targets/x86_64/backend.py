@@ -68,7 +68,7 @@ class X86Backend:
             parts = Parts(self, job.report, build)
             data = build_program(fusion, parts, job.trace)
             job.keep(parts.constants.arrays)
-            data = job.trace.stage("assemble", described(data, loaded, job.report))
+            data = job.trace.stage("assemble", described(data, loaded, job))
             if options.fallback == "error":
                 refuse(job.report.fallbacks)
             for name in sorted(build.modules) if job.trace.prints_code else ():
