@@ -158,16 +158,22 @@ def data_of(tensor: Tensor) -> tuple[Any, bool]:
 
     UNSUPPORTED for BYTES that are not text.
     """
-    flat = np.ascontiguousarray(tensor.data).reshape(-1)
-    if flat.dtype.kind == "O":
-        return _written_texts(tensor.name, flat), True
-    if flat.dtype.kind == "V":
-        flat = flat.astype(np.float32)
-    return flat, flat.dtype.kind != "f" or _finite(flat)
+    if tensor.data.dtype.kind == "O":
+        return _written_texts(tensor.name, tensor.data.reshape(-1)), True
+    flat = numbers_of(tensor.data)
+    return flat, is_finite(flat)
 
 
-def _finite(flat: Array) -> bool:
+def numbers_of(array: Array) -> Array:
+    """The flat elements of an output of numbers or bools, as JSON has them."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.astype(np.float32) if flat.dtype.kind == "V" else flat
+
+
+def is_finite(flat: Array) -> bool:
     """Whether all are finite: the sum of squares tells, unless it is too large itself."""
+    if flat.dtype.kind != "f":
+        return True
     if flat.dtype == np.float16:
         return bool(np.isfinite(flat).all())
     with np.errstate(over="ignore", invalid="ignore"):

@@ -5,7 +5,7 @@ Decides how nodes find their children and leaves their entries; must not know wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,10 +164,7 @@ def grown(nodes: Nodes, leaves: tuple[Array, Array, Array], weights: Array, targ
         raise ShapeError(
             f"node {nodes.node[row]} of tree {nodes.tree[row]} has a child that is not in the tree"
         )
-    if (row := _own_descendant(inner, yes, no)) is not None:
-        raise ShapeError(
-            f"node {nodes.node[row]} of tree {nodes.tree[row]} is its own descendant; correct its children"
-        )
+    _check_ends(inner, yes, no, lambda row: f"node {nodes.node[row]} of tree {nodes.tree[row]}")
     is_child = np.zeros(len(inner), bool)
     is_child[yes[inner]] = is_child[no[inner]] = True
     first, count, entries = _entries(nodes, inner, leaves, targets)
@@ -184,13 +181,13 @@ def grown(nodes: Nodes, leaves: tuple[Array, Array, Array], weights: Array, targ
     )
 
 
-def _own_descendant(inner: Array, yes: Array, no: Array) -> int | None:
-    """A node that a walk may come back to; None where all walks end."""
+def _check_ends(inner: Array, yes: Array, no: Array, told: Callable[[int], str]) -> None:
+    """Raises ShapeError, which names the node as it is `told`, where a walk may come back to one."""
     rows = np.flatnonzero(inner)
     parents = np.concatenate([rows, rows])
     children = np.concatenate([yes[rows], no[rows]]).astype(np.int64)
     if (children > parents).all():
-        return None
+        return
     left = np.bincount(children, minlength=len(inner))
     ends = np.flatnonzero(left == 0)
     while len(ends):
@@ -202,11 +199,11 @@ def _own_descendant(inner: Array, yes: Array, no: Array) -> int | None:
     within = left[parents] > 0
     above = dict(zip(children[within].tolist(), parents[within].tolist(), strict=True))
     if not above:
-        return None
+        return
     node = next(iter(above))
     for _ in above:  # A cycle has no way in from what ends: every way up stays among these, and comes to one.
         node = above[node]
-    return int(node)
+    raise ShapeError(f"{told(int(node))} is its own descendant; correct its children")
 
 
 def _entries(
@@ -316,9 +313,7 @@ def _check_walks(yes: Array, no: Array, roots: Array, count: int, leaves: int) -
     if (roots < 0).any() or (roots >= count).any():
         raise ShapeError(f"tree_roots names a node that is not among {count} nodes")
     inner = np.arange(count + leaves) < count
-    row = _own_descendant(inner, yes, no)
-    if row is not None:
-        raise ShapeError(f"node {row} is its own descendant; correct its children")
+    _check_ends(inner, yes, no, lambda row: f"node {row}")
 
 
 def _sets(values: Array) -> list[Array]:

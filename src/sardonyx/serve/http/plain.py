@@ -12,7 +12,7 @@ import numpy as np
 
 from sardonyx.protocol.datatypes import DATATYPES, Array
 from sardonyx.protocol.errors import invalid
-from sardonyx.protocol.literals import array_of, data_of
+from sardonyx.protocol.literals import array_of, is_finite, numbers_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor
 from sardonyx.serve.signature import Port, Signature
 
@@ -104,23 +104,27 @@ def answered(response: InferResponse) -> tuple[Any, bool]:
 
     Lists of numbers are numpy arrays, C-contiguous.
     """
-    lists = {tensor.name: _nested(tensor) for tensor in response.outputs}
-    values = {name: value for name, (value, _) in lists.items()}
-    document = next(iter(values.values())) if len(values) == 1 else values
-    return document, all(finite for _, finite in lists.values())
+    arrays = {tensor.name: _nested(tensor.data) for tensor in response.outputs}
+    finite = all(is_finite(array.reshape(-1)) for array in arrays.values())
+    values = {name: _written(array) for name, array in arrays.items()}
+    return next(iter(values.values())) if len(values) == 1 else values, finite
 
 
-def _nested(tensor: Tensor) -> tuple[Any, bool]:
-    array = tensor.data
+def _written(array: Array) -> Any:
+    """What of an array a writer of JSON takes."""
+    return array.tolist() if array.dtype.kind == "O" or not array.ndim else array
+
+
+def _nested(array: Array) -> Array:
+    """An output with texts as they are read."""
     if array.dtype.kind == "O":
         texts = np.empty(array.shape, object)
         flat = [
             item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in array.reshape(-1)
         ]
         texts.reshape(-1)[:] = flat
-        return texts.tolist(), True
-    elements, finite = data_of(tensor)
-    return (elements.reshape(array.shape) if array.ndim else elements[0].item()), finite
+        return texts
+    return numbers_of(array).reshape(array.shape)
 
 
 def generating(document: Mapping[str, Any], signature: Signature) -> InferRequest:
@@ -153,7 +157,7 @@ def generated(response: InferResponse) -> dict[str, Any]:
         document["id"] = response.id
     texts = [tensor.name for tensor in response.outputs if tensor.datatype == "BYTES"]
     for tensor in response.outputs:
-        values = np.asarray(_nested(tensor)[0], object).reshape(-1).tolist()
+        values = _nested(tensor.data).reshape(-1).tolist()
         name = "text_output" if texts == [tensor.name] else tensor.name
         document[name] = values[0] if len(values) == 1 else values
     return document
