@@ -6,6 +6,7 @@ Decides words and order; must not know the compiler.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from sardonyx.base.layers import layers_of, short
 from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report
@@ -22,16 +23,23 @@ _SIZES = {
 }
 
 
-def explanation(report: Report, *, refused: bool = True) -> str:
-    """The report as text; `refused` adds why results are in memory rather than inside other kernels."""
+def explanation(report: Report, *, refused: bool = True, most: int | None = None) -> str:
+    """The report as text; `refused` adds why results are in memory rather than inside other kernels.
+
+    With `most`, of longer lists of kernels that many lines are shown.
+    """
     layers = layers_of(_nodes(report))
     kernels, decisions = _kernels_by_layer(report, layers), _decisions_by_layer(report, layers)
-    lines = [_head(report)]
+    lines = list[str]()
     for layer in dict.fromkeys((*kernels, *(decisions if refused else ()))):
         rows = kernels.get(layer, [])
         lines += ["", f"{layer or 'model'}: {count(len(rows), 'kernel')}", *_table(rows)]
         if refused and layer in decisions:
             lines += ["  kept in memory, because", *_reasons(decisions[layer], layer)]
+    if most is not None and len(lines) > most:
+        left = f"{len(lines) - most} more lines: --all shows them, --profile the longest kernels"
+        lines[most:] = ["", left]
+    lines.insert(0, _head(report))
     if report.fallbacks:
         lines += ["", "not native"]
         lines += [
@@ -96,8 +104,10 @@ def _computed(origins: Sequence[str], layer: str, order: Mapping[str, int]) -> s
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     width = max((len(nodes) for _, nodes, _ in rows if len(nodes) <= _NODES_WIDTH), default=0)
-    for kind, nodes, plan in rows:
-        yield f"  {kind:<10}  {nodes:<{width}}  {plan}".rstrip()
+    for (kind, nodes, plan), equal in groupby(rows):
+        times = len(list(equal))
+        again = f"  {times} times" if times > 1 else ""
+        yield f"  {kind:<10}  {nodes:<{width}}  {plan}".rstrip() + again
 
 
 def _decisions_by_layer(report: Report, layers: Mapping[str, str]) -> dict[str, list[Decision]]:

@@ -5,14 +5,16 @@ Decides how often a model runs for that. Must not know how a call is timed, or h
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sardonyx.ort.feeds import FeedSpec, prepare
 
 if TYPE_CHECKING:
-    from sardonyx.base.report import Report
+    from sardonyx.base.report import KernelNote, Report
     from sardonyx.ort.session import InferenceSession
     from sardonyx.runtime.runnable import CallTime
 
@@ -61,15 +63,24 @@ def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float
 
 def least(runs: Sequence[Sequence[CallTime]], report: Report) -> list[Hotspot]:
     """The calls of runs that made the same ones, each as quick as it ever was."""
-    notes = {
-        (note.name, note.origins): (f"{note.kind} {note.plan}".strip(), note.arithmetic)
-        for note in report.kernels
-    }
+    notes = {which: itertools.cycle(told) for which, told in _told(report.kernels).items()}
     found = []
     for calls in zip(*runs, strict=False):
         first = calls[0]
-        plan, arithmetic = notes.get((first.name, first.origins), (first.name, ""))
+        plan, arithmetic = next(notes.get((first.name, first.origins), iter([(first.name, "")])))
         busy, wait = min(call.busy_ns for call in calls), min(call.wait_ns for call in calls)
         work = first.flops, first.traffic_bytes
         found.append(Hotspot(first.origins, first.name, plan, busy, wait, *work, arithmetic, len(runs)))
     return found
+
+
+def _told(kernels: Sequence[KernelNote]) -> dict[tuple[str, tuple[str, ...]], list[tuple[str, str]]]:
+    """Plan and arithmetic of the kernels that share name and nodes, in order; equal plans are numbered."""
+    told: dict[tuple[str, tuple[str, ...]], list[tuple[str, str]]] = {}
+    plans = [(f"{note.kind} {note.plan}".strip(), note.origins) for note in kernels]
+    total, seen = Counter(plans), Counter[tuple[str, tuple[str, ...]]]()
+    for note, plan in zip(kernels, plans, strict=True):
+        seen[plan] += 1
+        number = f" ({seen[plan]} of {total[plan]})" if total[plan] > 1 else ""
+        told.setdefault((note.name, note.origins), []).append((plan[0] + number, note.arithmetic))
+    return told

@@ -111,3 +111,12 @@ def test_kernels_that_were_compiled_quickly_are_counted_and_what_keeps_them_so_i
     )
     found = explanation(Report(counters={"quick_kernels": 1}, fault="CompileError: no"))
     assert "code that was compiled quickly stays in use: CompileError: no" in found
+
+
+def test_of_a_long_list_of_kernels_the_first_are_shown_and_equal_ones_once() -> None:
+    kernels = [KernelNote("k", (f"N{n // 2}",), "move", "slice") for n in range(40)]
+    lines = explanation(Report(kernels=kernels), most=10).splitlines()
+    assert lines[:4] == ["40 kernels, 0 operators outside native code", "", "model: 40 kernels", lines[3]]
+    assert lines[3].split() == ["move", "N0", "slice", "2", "times"]
+    assert lines[12] == "12 more lines: --all shows them, --profile the longest kernels"
+    assert "what you can do" in lines and len(explanation(Report(kernels=kernels)).splitlines()) > 22

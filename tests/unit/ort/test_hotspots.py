@@ -34,3 +34,10 @@ def test_speeds_are_work_over_time() -> None:
     assert (call.gflops, call.gigabytes) == (2.0, 0.2)
     skipped = call._replace(busy_ns=0.0)
     assert (skipped.gflops, skipped.gigabytes) == (0.0, 0.0)
+
+
+def test_calls_that_share_kernel_and_nodes_are_told_apart() -> None:
+    notes = [KernelNote("m", ("C",), "move", plan) for plan in ("pad", "turn", "pad")]
+    calls = [CallTime("m", ("C",), 1.0, 0.0)] * 6
+    named = [call.plan for call in least([calls], Report(kernels=notes))]
+    assert named == ["move pad (1 of 2)", "move turn", "move pad (2 of 2)"] * 2

@@ -20,6 +20,7 @@ from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
 
 _SECONDS = 1.0
+_LINES = 200
 _REFUSALS = tuple(row[0] for row in STATUS)
 
 
@@ -31,6 +32,9 @@ def add(commands: Any) -> None:
         description="Show which kernels MODEL became, what was fused and why not, what does not run native.",
     )
     parser.add_argument("model", metavar="MODEL", help="an .onnx file")
+    parser.add_argument(
+        "--all", action="store_true", help=f"show all kernels; else {_LINES} lines of them at most"
+    )
     parser.add_argument("--brief", action="store_true", help="leave out what was considered and not done")
     parser.add_argument(
         "--profile",
@@ -56,7 +60,7 @@ def command(options: argparse.Namespace) -> int:
         profile = {"profile": hotspots.as_json(*measured)} if measured else {}
         print_json({"model": options.model, **report.as_json(), **profile})
         return 0
-    print(explanation(report, refused=not options.brief))
+    print(explanation(report, refused=not options.brief, most=None if options.all else _LINES))
     if measured:
         print("\ntime of the kernels, the longest first\n" + hotspots.text(*measured))
     return 0

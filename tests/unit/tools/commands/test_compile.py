@@ -23,7 +23,7 @@ def test_the_second_time_nothing_is_compiled(
     assert (row["model"], row["kernels"]) == (model, 1) and row["compiled"] >= 1
     assert run(compile, "compile", model) == 0
     line, end = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{model}  1 kernels, 0 compiled  ") and end == f"cache {tmp_path / 'cache'}"
+    assert line.startswith(f"{model}  1 kernel, 0 compiled  ") and end == f"cache {tmp_path / 'cache'}"
 
 
 def test_without_a_cache_there_is_nothing_to_fill(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
