@@ -4,6 +4,9 @@ Output t = s*q + r of an axis (t counted before cropping `low`) is the sum over 
 convolution of x with every s-th tap, flipped. Phases r of as many taps share one and become output channels.
 With dilation d, tap k reaches t = s*p + d*k: phase r reads taps with d*k = r modulo s, which are s/g apart,
 from inputs that are d/g apart, g being the greatest common divisor of s and d.
+
+Few channels leave most of a block of them empty: then pixels are the columns of a product by all taps, whose
+rows are added up to the image.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
+from sardonyx.ir.blocks import by_lines
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, concat, make, scalar
 
@@ -33,7 +38,38 @@ def _rewrite(block: int, value: Value, args: tuple[Value, ...]) -> Value:
     if value.prim != "conv_transpose" or not isinstance(value.shape[1], int):
         return value
     fills = value.shape[1] * 4 >= -(-value.shape[1] // block) * block * 3
-    return value if fills and value.attrs["group"] == 1 and value.rank <= 4 else as_convolution(value)
+    if fills and value.attrs["group"] == 1 and value.rank <= 4:
+        return value
+    return as_product(value) if _wastes(value, block) else as_convolution(value)
+
+
+def _wastes(value: Value, block: int) -> bool:
+    """Whether convolutions would compute far more channels than there are, and a product need not."""
+    x, w = value.args
+    strides, kernel = value.attrs["strides"], [int(k) for k in w.shape[2:]]  # type: ignore[arg-type]
+    if value.attrs["group"] != 1 or x.dtype != value.dtype or not by_lines(kernel, strides):
+        return False
+    runs = [_runs(k, s, d) for k, s, d in zip(kernel, strides, value.attrs["dilations"], strict=True)]
+    channels = int(w.shape[1])  # type: ignore[arg-type]
+    computed = 0
+    for chosen in itertools.product(*runs):
+        blocks = -(-math.prod(run.size for run in chosen) * channels // block)
+        computed += blocks * block * math.prod(run.taps for run in chosen)
+    needed = channels * math.prod(kernel)
+    if max(strides) == 1:  # which may be transformed
+        return computed > needed * 2
+    is_one = all(len(of_axis) == 1 for of_axis in runs)
+    return computed * 3 >= needed * 4 and not (is_one and _in_blocks(x))
+
+
+def _in_blocks(value: Value) -> bool:
+    """Whether a convolution leaves these pixels as another reads them, which a product does not."""
+    while value.prim not in ("conv", "conv_transpose"):
+        before = [arg for arg in value.args if arg.shape == value.shape]
+        if not before:
+            return False
+        value = before[0]
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +263,15 @@ def as_convolution(value: Value) -> Value:
     y = p.joined(results, apart).transpose(*order)
     y = y.reshape((x.shape[0], group * channels, *(n * s for n, s in zip(p.counts, p.strides, strict=True))))
     return y.slice((0, 0, *p.start), value.shape)
+
+
+def as_product(value: Value) -> Value:
+    """The transposed convolution as what each pixel adds to all of its window, added up."""
+    x, w = value.args
+    channels, kernel = dims.product(w.shape[1:]), w.shape[2:]
+    rows = w.reshape((1, w.shape[0], channels)).transpose(0, 2, 1)
+    columns = rows.dot(x.reshape((*x.shape[:2], dims.product(x.shape[2:]))))
+    names = ("strides", "dilations", "low", "out")
+    attrs = {name: value.attrs[name] for name in names} | {"kernel": kernel, "positions": x.shape[2:]}
+    wide = dt.F32 if value.dtype.bits == 16 else value.dtype
+    return make("col2im", (columns.cast(wide),), attrs, wide, value.shape).cast(value.dtype)

@@ -362,7 +362,7 @@ def test_columns_are_added_up(at: dict[str, tuple[int, ...]], type_: str) -> Non
 
 @pytest.mark.parametrize(
     ("block", "stride", "added_up"),
-    [(20, 20, True), (16, 1, True), (20, 2, True), (20, 1, False), (20, 17, False)],
+    [(20, 20, True), (16, 1, False), (20, 2, False), (20, 9, True), (40, 3, True), (20, 17, False)],
 )
 def test_columns_of_large_blocks_are_added_up_where_few_meet(block: int, stride: int, added_up: bool) -> None:
     size = block + 2 * stride

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from sardonyx.base import dim as dims
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make
-from sardonyx.passes.transposed import as_convolution, phases, transposed
+from sardonyx.passes.transposed import as_convolution, as_product, phases, transposed
 from tests.runnable import runnable_targets
 from tests.unit.kernels.compiled import graph_of, native
 from tests.unit.passes.graphs import GOAL
 
 small = st.integers(1, 4)
+POINTS = {"strides": (1, 1), "dilations": (1, 1), "low": (0, 0), "high": (0, 0), "group": 1}
 
 
 def made(x: Value, w: Value, group: int, strides: Any, dilations: Any, low: Any, out: Any) -> Value:
@@ -56,10 +57,11 @@ def test_values_are_exact(data: Any) -> None:
     x = rng.integers(-3, 4, (2, 2 * group, *sizes)).astype(float)
     w = rng.integers(-3, 4, (2 * group, draw(st.integers(1, 3)), *kernel)).astype(float)
     given_ = (group, strides, dilations, tuple(low), tuple(out))
-    graph = graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w])
-    assert "conv_transpose" not in {v.prim for v in graph.order()}
-    (got,) = run(graph, [x, w])
-    np.testing.assert_array_equal(got, expected(x, w, *given_))
+    for rewritten in (as_convolution, as_product)[: 3 - group]:
+        graph = graph_of(lambda a, b, way=rewritten: [way(made(a, b, *given_))], [x, w])
+        assert "conv_transpose" not in {v.prim for v in graph.order()}
+        (got,) = run(graph, [x, w])
+        np.testing.assert_array_equal(got, expected(x, w, *given_))
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (3, 2), (4, 5)])
@@ -73,8 +75,9 @@ def test_infinities_and_nan_reach_what_their_taps_reach(kernel: Any, strides: An
         (n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((4, 5), strides, kernel, dilations, strict=True)
     ]
     given_ = (1, strides, dilations, (1, 1), (extent[0] - 1, extent[1] - 2))
-    (got,) = run(graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w]), [x, w])
-    np.testing.assert_array_equal(got, expected(x, w, *given_))
+    for rewritten in (as_convolution, as_product):
+        (got,) = run(graph_of(lambda a, b, way=rewritten: [way(made(a, b, *given_))], [x, w]), [x, w])
+        np.testing.assert_array_equal(got, expected(x, w, *given_))
 
 
 @pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -132,6 +135,31 @@ def test_infinities_do_not_spread_to_phases_without_their_tap() -> None:
     given_ = (1, (2, 2), (1, 1), (0, 0), (2, 2))
     (got,) = run(graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w]), [x, w])
     np.testing.assert_array_equal(got[0, 0], [[np.inf, 0], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "kernel", "prim"),
+    [(3, 2, 3, "col2im"), (8, 1, 3, "conv"), (3, 1, 3, "col2im"), (3, 4, 8, "conv"), (1, 16, 33, "conv")],
+)
+def test_few_channels_are_a_product_where_convolutions_would_compute_many_more(
+    channels: int, stride: int, kernel: int, prim: str
+) -> None:
+    x, w = np.zeros((1, 8, 5, 5), np.float32), np.zeros((8, channels, kernel, kernel), np.float32)
+    given_ = (1, (stride, stride), (1, 1), (0, 0), (4 * stride + kernel,) * 2)
+    graph = transposed(graph_of(lambda a, b: [made(a, b, *given_)], [x, w]), GOAL)
+    assert {"conv", "conv_transpose", "col2im"} & {v.prim for v in graph.order()} == {prim}
+
+
+def test_one_convolution_reads_what_another_left_in_blocks() -> None:
+    x, w = np.zeros((1, 8, 5, 5), np.float32), np.zeros((8, 3, 4, 4), np.float32)
+    given_ = (1, (2, 2), (1, 1), (1, 1), (10, 10))
+
+    def build(a: Value, b: Value) -> list[Value]:
+        before = make("conv", (a, const(np.zeros((8, 8, 1, 1), np.float32))), POINTS, a.dtype, a.shape)
+        return [made(before + 1.0, b, *given_), made(a, b, *given_)]
+
+    graph = transposed(graph_of(build, [x, w]), GOAL)
+    assert [v.prim for v in graph.order()].count("col2im") == 1
 
 
 def test_phases_of_equal_reach_are_one_part() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.ir.contractions import conv_transpose
 from sardonyx.ir.obligation import Obligation, Operation, alike, same
 from sardonyx.ir.prims import register
 
@@ -108,15 +107,22 @@ def col2im(
     out: Sequence[int],
 ) -> Array:
     """Add the columns of blocks x[n, channel * tap, position] up to images of size `out`."""
-    taps = int(np.prod(kernel))
-    group = x.shape[1] // taps
-    one_hot = np.tile(
-        np.eye(taps, dtype=x.dtype).reshape(taps, 1, *kernel), (group, *(1,) * (len(kernel) + 1))
-    )
-    columns = x.reshape(x.shape[0], x.shape[1], *positions)
-    return conv_transpose(
-        columns, one_hot, strides=strides, dilations=dilations, low=low, out=out, group=group
-    )
+    images, channels = x.shape[0], x.shape[1] // int(np.prod(kernel))
+    wide = x if x.dtype.kind in "iu" else x.astype(np.float64)
+    columns = wide.reshape(images, channels, *kernel, *positions)
+    y = np.zeros((images, channels, *out), wide.dtype)
+    for tap in np.ndindex(*kernel):
+        read, written = [slice(None)] * 2, [slice(None)] * 2
+        for t, count, stride, gap, first, size in zip(
+            tap, positions, strides, dilations, low, out, strict=True
+        ):
+            at = t * gap - first
+            begin, end = max(-(at // stride), 0), min(-((at - size) // stride), count)
+            read.append(slice(begin, max(begin, end)))
+            start = at + begin * stride
+            written.append(slice(start, start + max(end - begin, 0) * stride, stride))
+        y[tuple(written)] += columns[(slice(None), slice(None), *tap)][tuple(read)]
+    return y.astype(x.dtype)
 
 
 def _regions(value: Operation, where: str) -> Iterator[Obligation]:

@@ -1,4 +1,7 @@
-"""Adds the columns of blocks up to images, for blocks whose size is known at run time."""
+"""Adds the columns of blocks up to images.
+
+Decides whether that is done by lines of pixels, as blocks of known sizes allow, or element by element.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, Calls, NativeCall
+from sardonyx.kernels.convolution.col2im_lines import BITS, Lines, Taps
 from sardonyx.kernels.share import split
 from sardonyx.llvm import maps
 from sardonyx.llvm.convert import literal
@@ -26,7 +30,7 @@ _PER_AXIS = ("kernel", "positions", "strides", "dilations", "low", "out")
 
 
 def col2im_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
-    """The call; threads share the planes (image, channel)."""
+    """The call."""
     target = goal.target
     root, place = group.root, group.place
     assert place is not None
@@ -39,7 +43,9 @@ def col2im_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls
         x.shape[2],
         *(size for name in _PER_AXIS for size in root.attrs[name]),
     ]
-    symbol = f"sdx_col2im_{x.dtype.name}_{rank}"
+    taps = Taps.of(*(root.attrs[name] for name in ("kernel", "dilations", "strides")))
+    taps = taps if x.dtype.bits in BITS else None
+    symbol = f"sdx_col2im_{x.dtype.name}_{rank}" + (f"_{taps.name}" if taps else "")
     call = NativeCall(
         symbol,
         tuple(words),
@@ -50,11 +56,11 @@ def col2im_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls
         kind="col2im",
         plan=f"{dims.product(root.attrs['kernel'])} taps of {x.shape[2]} blocks",
     )
-    yield call, {symbol: lambda: col2im_ir(symbol, x.dtype, rank, target)}
+    yield call, {symbol: lambda: col2im_ir(symbol, x.dtype, rank, target, taps)}
 
 
-def col2im_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
-    """The module with `void @symbol(ptr args, ptr ctx)` for images of one rank."""
+def col2im_ir(symbol: str, dtype: DType, rank: int, target: Target, known: Taps | None) -> str:
+    """The module with `void @symbol(ptr args, ptr ctx)` for images of one rank, and of known taps."""
     module = Module()
     f = Function(module, symbol, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
@@ -68,7 +74,22 @@ def col2im_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
     wrong = f.icmp("ne", count, columns)
     with f.when(wrong):
         f.call("sdx_fail", "void", ctx, int_(_BOUNDS), count, columns)
-    mine = split(f, f.select(wrong, int_(0), planes), f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS))
+    planes = f.select(wrong, int_(0), planes)
+    if known is None:
+        _by_elements(access, word, (x, y, planes, columns), (taps, pixels), ctx)
+    else:
+        Lines(access, known, word, columns).write(x, y, planes, ctx)
+    f.ret()
+    f.finish()
+    return module.text()
+
+
+def _by_elements(
+    access: Access, word: Mapping[str, Sequence[V]], head: Sequence[V], sizes: Sequence[V], ctx: V
+) -> None:
+    """Zeros, to which each element is added; threads share planes."""
+    f, dtype, (x, y, planes, columns), (taps, pixels) = access.f, access.dtype, head, sizes
+    mine = split(f, planes, f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS))
     with f.loop(*mine) as plane:
         to = f.gep(y, f.mul(plane.index, pixels), access.plain)
         with f.loop(int_(0), pixels) as pixel:
@@ -79,11 +100,8 @@ def col2im_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
             with f.when(inside):
                 value = access.load(x, f.add(f.mul(row, columns), column.index))
                 pair = (access.load(to, at), value)
-                total = maps.apply(f, target, "add", pair, (dtype, dtype), dtype, {}, None, None)
+                total = maps.apply(f, access.target, "add", pair, (dtype, dtype), dtype, {}, None, None)
                 access.store(total, to, at)
-    f.ret()
-    f.finish()
-    return module.text()
 
 
 def _product(f: Function, sizes: Sequence[V]) -> V:

@@ -12,6 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
+from sardonyx.ir.blocks import by_lines
 from sardonyx.ir.value import Value, concat, const, iota, make, scalar
 from sardonyx.ops.demands import along, equal, one_or_along, ranked, shaped, single
 from sardonyx.ops.onnx.sampling import linear_sample
@@ -254,10 +255,21 @@ def col2im(
     kernel = tuple(k for k in block if isinstance(k, int))
     terms = prod(-(-k // stride) for k, stride in zip(kernel, window.strides, strict=False))
     sums = 1 if _lie_apart(kernel, window) else prod(window.strides)
-    if len(kernel) == len(block) and max(terms, sums) <= _MOST_TERMS:
+    known = len(kernel) == len(block)
+    summed = known and by_lines(kernel, window.strides)
+    if known and max(terms, sums) <= _MOST_TERMS and (_lie_apart(kernel, window) or not summed):
         return _added_up(x.reshape((*shape[:2], *kernel, *window.out)), kernel, window, image)
     attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
-    return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
+    attrs |= {"kernel": block, "positions": window.out}
+    wide = _summed(x.dtype) if summed else x.dtype
+    return make("col2im", (x.cast(wide),), attrs, wide, shape).cast(x.dtype)
+
+
+def _summed(dtype: DType) -> DType:
+    """The type in which elements are added up: of 32 bits, which small integers wrap around in as well."""
+    if dtype in (dt.F16, dt.BF16):
+        return dt.F32
+    return dt.I32 if dtype.kind in "iu" and dtype.bits < 32 else dtype
 
 
 def _added_up(x: Value, kernel: tuple[int, ...], window: Window, image: tuple[Dim, ...]) -> Value:
@@ -270,7 +282,7 @@ def _added_up(x: Value, kernel: tuple[int, ...], window: Window, image: tuple[Di
     moves = [[divmod(t * d, s) for t in range(k)] for k, d, s in _axes(kernel, window)]
     reach = [max(far for far, _ in axis) for axis in moves]
     size = [positions + far for positions, far in zip(window.out, reach, strict=True)]
-    wide = x.cast(dt.F32) if x.dtype in (dt.F16, dt.BF16) else x
+    wide = x.cast(_summed(x.dtype)) if x.dtype in (dt.F16, dt.BF16) else x
     still = (0,) * (2 + rank)
     padded = wide.pad((*still, *reach), (*still, *reach))
 

@@ -54,7 +54,7 @@ def compiled(x: Array, attrs: dict[str, tuple[int, ...]], target: Target, thread
 
 
 @TARGETS
-@pytest.mark.parametrize("attrs", CASES, ids=lambda a: f"{len(a['out'])}d")
+@pytest.mark.parametrize("attrs", CASES, ids=lambda a: "x".join(map(str, a["out"])))
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ranks(target: Target, attrs: dict[str, tuple[int, ...]], dtype: Any, threads: int) -> None:
@@ -70,7 +70,7 @@ def test_columns_that_are_missing(target: Target) -> None:
         compiled(np.zeros((1, 6, 19), np.float32), CASES[1], target)
 
 
-@pytest.mark.parametrize("attrs", CASES, ids=lambda a: f"{len(a['kernel'])}d")
+@pytest.mark.parametrize("attrs", CASES, ids=lambda a: "x".join(map(str, a["out"])))
 def test_ranks_have_kernels_of_their_own(attrs: dict[str, tuple[int, ...]]) -> None:
     taps, places = int(np.prod(attrs["kernel"])), int(np.prod(attrs["positions"]))
     (call,) = calls_of(
