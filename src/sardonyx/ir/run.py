@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dtype import DType
 from sardonyx.errors import RunError
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
 Array = np.ndarray[Any, Any]
-_SILENT = nullcontext()
 Operation = Callable[[Sequence[Any], Mapping[str, int]], Any]
 """(arrays, sizes by symbol) -> result."""
 
@@ -84,22 +81,33 @@ def prepared(value: Value) -> Operation:
         fixed = None
 
     quiet = value.kind in ("opaque", "index") and not dtype.is_float and not value.results
+    typed = _as_it_is if dtype is dt.OBJECT else _typed(dtype.numpy)
 
     def operation(args: Sequence[Any], bindings: Mapping[str, int]) -> Any:
         attrs = bind(value.attrs, bindings) if fixed is None else fixed
         try:
-            with _SILENT if quiet else np.errstate(all="ignore"):
-                result = run([_widen(a) for a in args] if wide else args, attrs)
-                return result if dtype is dt.OBJECT else _typed(result, dtype)
+            if quiet:
+                return typed(run(args, attrs))
+            with np.errstate(all="ignore"):
+                return typed(run([_widen(a) for a in args] if wide else args, attrs))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise RunError(f"{', '.join(value.origins) or repr(value)}: {error}") from error
 
     return operation
 
 
-def _typed(result: Any, dtype: DType) -> Array:
-    array = np.asarray(result)
-    return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
+def _typed(dtype: np.dtype[Any]) -> Callable[[Any], Array]:
+    """What makes a result an array of a type."""
+
+    def typed(result: Any) -> Array:
+        array = np.asarray(result)
+        return array if array.dtype == dtype else array.astype(dtype)
+
+    return typed
 
 
 def materialise(value: Value, bindings: Mapping[str, int]) -> Array:
