@@ -67,11 +67,16 @@ def limits(dtype: DType) -> tuple[int, int]:
 
 
 def to_points(real: Value, zero: Value | None, dtype: DType) -> Value:
-    """Real numbers, already divided by the scale, as points: rounded to even, moved by `zero`, saturated."""
+    """Real numbers, already divided by the scale, as points: rounded to even, moved by `zero`, saturated.
+
+    NaN is the least point, as in onnxruntime.
+    """
     points = (real.cast(dt.F32) if real.dtype.bits <= 16 else real).unary("round")
     if zero is not None:
         points = points + zero.cast(points.dtype)
     low, high = limits(dtype)
+    if dtype.kind == "i" and dtype.bits < 32:
+        return points.min(float(high)).cast(dt.I32).max(low).cast(dtype)
     return points.max(float(low)).min(float(high)).cast(dtype)
 
 

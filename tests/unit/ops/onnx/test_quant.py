@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base import dtype as dt
+from sardonyx.ops.onnx.quant import limits
 from tests.unit.frontend.models import outputs, parsed
 
 RNG = np.random.default_rng(0)
@@ -28,6 +30,16 @@ def test_halves_round_to_even_and_ends_saturate() -> None:
     text = "g (float[7] x, float s, uint8 z) => (uint8[7] y) { y = QuantizeLinear(x, s, z) }"
     (y,) = outputs(parsed(text), x, np.float32(1), np.uint8(10))
     assert y.tolist() == [10, 12, 10, 12, 255, 0, 255]
+
+
+@pytest.mark.parametrize("dtype", [dt.I4, dt.I8, dt.I16, dt.U8, dt.U16], ids=str)
+def test_what_is_no_number_is_the_least_point(dtype: dt.DType) -> None:
+    x = np.array([np.nan, -np.inf, 1, np.inf, -np.nan] * 5, np.float32)
+    name = dtype.numpy.name
+    text = f"g (float[N] x, float s, {name} z) => ({name}[N] y) {{ y = QuantizeLinear(x, s, z) }}"
+    least, most = limits(dtype)
+    (y,) = outputs(parsed(text), x, np.float32(1), np.array(3, dtype.numpy))
+    assert y.astype(int).tolist() == [least, least, 4, most, least] * 5
 
 
 @pytest.mark.parametrize(("rows", "block"), [(8, 4), (10, 4)])
