@@ -10,6 +10,7 @@ import errno
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -54,7 +55,7 @@ def _read(path: Path, most_bytes: int | None = None) -> Array | dict[str, Array]
             return dict(found)
     except MemoryError as error:
         raise ValueError(f"it is damaged, or needs more memory than there is: {error}") from error
-    except DAMAGED_ZIP as error:
+    except (*DAMAGED_ZIP, TokenError) as error:
         raise ValueError(f"it is damaged: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:

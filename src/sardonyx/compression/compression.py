@@ -20,7 +20,7 @@ from sardonyx.compression.overflow import overflowing
 from sardonyx.compression.runs import Feeds, opened_with
 from sardonyx.compression.scope import every_graph, forget_unused_weights, opset
 from sardonyx.convert.finish import opened, weights_are_no_inputs
-from sardonyx.convert.upgrade import upgraded
+from sardonyx.convert.upgrade import first_line, upgraded
 from sardonyx.errors import SardonyxError
 
 Kind = Literal["dynamic", "static", "weights"]
@@ -164,7 +164,8 @@ def _read(path: Path, least_opset: int) -> tuple[onnx.ModelProto, list[str]]:
     if opset(model) < least_opset:
         model = upgraded(model, least_opset, notes)
         if opset(model) < least_opset:
-            raise CompressionError(f"{path}: opset {least_opset} is needed; {notes[-1]}")
+            why = notes[-1] if notes else "the model imports no opset of ai.onnx"
+            raise CompressionError(f"{path}: opset {least_opset} is needed; {why}")
         notes.append(f"upgraded to opset {least_opset}")
     return model, notes
 
@@ -213,7 +214,10 @@ def _static(
 
 def _all_types(model: onnx.ModelProto) -> dict[str, int]:
     """Element types of values; those that ONNX's inference does not know, the engine tells."""
-    types = precision.types_of(model)
+    try:
+        types = precision.types_of(model)
+    except onnx.shape_inference.InferenceError as error:
+        raise CompressionError(f"the model is damaged: {first_line(error)}") from error
     missing = [name for node in model.graph.node for name in node.output if name and name not in types]
     if missing:
         for told in opened_with(model, missing).get_outputs():

@@ -17,7 +17,8 @@ from sardonyx.convert.axes import name_axes, name_batch, name_nameless, name_out
 from sardonyx.convert.framework import ConvertError, Exported
 from sardonyx.convert.upgrade import first_line, upgraded
 from sardonyx.frontend.inference import inferred
-from sardonyx.frontend.mistaken import START_BYTES, likely
+from sardonyx.frontend.mistaken import START_BYTES, unparsed
+from sardonyx.frontend.names import readable
 from sardonyx.frontend.simplified import simplified
 from sardonyx.frontend.summary import why_unread
 
@@ -53,10 +54,10 @@ def finished(
 def opened(path: Path) -> onnx.ModelProto:
     """The model of a file with its external data; ConvertError if the file is not a model."""
     try:
-        model: onnx.ModelProto = onnx.load(path)
-    except DecodeError as error:
+        model = readable(onnx.load(path))
+    except (DecodeError, RecursionError) as error:
         with path.open("rb") as file:
-            why = likely(file.read(START_BYTES))
+            why = unparsed(file.read(START_BYTES), error)
         raise ConvertError(f"{path} is not a whole ONNX model: {why}") from error
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ConvertError(f"{path} is not a whole ONNX model: {why_unread(path, error)}") from error

@@ -25,7 +25,7 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import NEWEST_IR_VERSION, ModelProto, ValueInfoProto
-from sardonyx.frontend.mistaken import START_BYTES, TOO_DEEP, likely
+from sardonyx.frontend.mistaken import START_BYTES, unparsed
 from sardonyx.frontend.names import readable
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
@@ -231,8 +231,7 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: Ar
         extracted = Extracted(data.tobytes(), {}) if content is None else extract(data)
         proto = ModelProto.FromString(extracted.data)
     except (DecodeError, RecursionError) as error:
-        deep = isinstance(error, RecursionError) or "Depth" in str(error)
-        why = TOO_DEEP if deep else likely(start)
+        why = unparsed(start, error)
         raise LoadError(f"{where}: protobuf parsing failed: {why}", kind="protobuf") from error
     return Source(readable(proto), folders, extracted.taken)
 

@@ -29,11 +29,10 @@ ADVICE = {
     "json": "is JSON, not an ONNX model",
 }
 """What a file of a format is in place of a model, and what to do: what a sentence says of it."""
-TOO_DEEP = (
+_TOO_DEEP = (
     "its bodies of If, Loop and Scan lie in each other deeper than files can be read, 31 times; "
     "make functions of the inner ones"
 )
-"""What is said of a file whose messages are nested more than protobuf allows."""
 START_BYTES = 1 << 10
 """As much of a file as `likely` looks at."""
 
@@ -45,6 +44,12 @@ def format_of(start: bytes) -> str:
             return name
     text = start.lstrip()
     return next((name for words, name in _WORDS if text.startswith(words)), "")
+
+
+def unparsed(start: bytes, error: Exception) -> str:
+    """Why protobuf did not read a file that begins so, and what to do, as a clause."""
+    deep = isinstance(error, RecursionError) or "Depth" in str(error)
+    return _TOO_DEEP if deep else likely(start)
 
 
 def likely(start: bytes) -> str:

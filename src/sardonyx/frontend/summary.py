@@ -20,7 +20,8 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import GraphProto, ModelProto, NodeProto, TensorProto
-from sardonyx.frontend.mistaken import START_BYTES, likely
+from sardonyx.frontend.mistaken import START_BYTES, unparsed
+from sardonyx.frontend.names import readable
 from sardonyx.frontend.tensors import outside
 
 
@@ -55,9 +56,9 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     what = "this" if isinstance(model, bytes) else os.fspath(model)
     try:
-        proto = ModelProto.FromString(data)
-    except DecodeError as error:
-        why = likely(data[:START_BYTES])
+        proto = readable(ModelProto.FromString(data))
+    except (DecodeError, RecursionError) as error:
+        why = unparsed(data[:START_BYTES], error)
         raise LoadError(f"{what} is not an ONNX model: {why}", kind="protobuf") from error
     if not proto.HasField("graph"):
         raise LoadError(f"{what} is not an ONNX model: no graph was found in it", kind="empty")

@@ -16,6 +16,7 @@ import onnx
 from sardonyx.base.explanation import count
 from sardonyx.base.unfolded import unfolded
 from sardonyx.errors import LoadError
+from sardonyx.frontend.names import readable
 from sardonyx.frontend.summary import Summary, summarize, why_unread
 from sardonyx.tools.console import shape_text
 
@@ -39,7 +40,7 @@ def compared(first: Path, second: Path) -> Difference:
 
 def _opened(path: Path) -> onnx.ModelProto:
     try:
-        return onnx.load(path)
+        return readable(onnx.load(path))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise LoadError(f"{path} cannot be read with its weights: {why_unread(path, error)}") from error
 

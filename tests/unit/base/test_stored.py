@@ -106,3 +106,11 @@ def test_one_array_is_no_archive_and_the_other_way_round(tmp_path: Path) -> None
         read_npz(tmp_path / "a.npy")
     with pytest.raises(ValueError, match=r"write one with numpy\.save$"):
         read_npy(tmp_path / "a.npz")
+
+
+def test_a_header_whose_brackets_never_close(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    data = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(data.replace(b"(3,)", b"(3, "))
+    with pytest.raises(ValueError, match="it is damaged"):
+        read_npy(tmp_path / "x.npy")

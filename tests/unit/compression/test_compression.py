@@ -94,3 +94,15 @@ def test_weights_beside_a_large_model(source: Path, monkeypatch: pytest.MonkeyPa
 
     got = InferenceSession(output).run(None, SAMPLES[0])[0]
     assert np.isfinite(got).all()
+
+
+def test_a_damaged_model_is_told_as_such(source: Path) -> None:
+    model = onnx.load(source)
+    del model.graph.node[0].input[:]
+    onnx.save(model, source)
+    with pytest.raises(CompressionError, match="the model is damaged"):
+        convert_precision(source, source.with_name("o.onnx"), "fp16")
+    model.opset_import[0].domain = "elsewhere"
+    onnx.save(model, source)
+    with pytest.raises(CompressionError, match="imports no opset of ai.onnx"):
+        quantize(source, source.with_name("o.onnx"), "dynamic")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sardonyx.frontend.mistaken import likely
+from sardonyx.frontend.mistaken import likely, unparsed
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,9 @@ from sardonyx.frontend.mistaken import likely
 )
 def test_files_are_named_by_their_beginning(start: bytes, said: str) -> None:
     assert said in likely(start)
+
+
+@pytest.mark.parametrize("error", [RecursionError(), ValueError("Exceeded upb_DecodeOptions_MaxDepth")])
+def test_bodies_in_each_other_are_named(error: Exception) -> None:
+    assert "deeper than files can be read" in unparsed(b"", error)
+    assert unparsed(b"GGUF", ValueError("corrupt")) == likely(b"GGUF")

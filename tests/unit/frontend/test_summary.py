@@ -59,3 +59,15 @@ def test_external_data_is_not_opened() -> None:
 def test_what_is_no_model(data: bytes) -> None:
     with pytest.raises(LoadError):
         summarize(data)
+
+
+def test_names_that_are_not_utf8_are_written_as_text() -> None:
+    data = (
+        branching()
+        .SerializeToString()
+        .replace(b"maker", b"m\xffker")
+        .replace(b"org.example", b"org\xffexample")
+    )
+    summary = summarize(data)
+    assert "\\xff" in summary.producer
+    assert all(isinstance(name, str) for name in (*summary.operators, *summary.opsets))
