@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import compress, repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,10 +20,6 @@ Array = np.ndarray[Any, Any]
 Made = TypeVar("Made")
 
 
-def _each(fn: Callable[..., Any], *arrays: Array) -> Array:
-    return np.asarray(np.frompyfunc(fn, len(arrays), 1)(*arrays), dtype=object)
-
-
 def join(a: Array, b: Array) -> Array:
     """The text of a followed by that of b."""
     return np.asarray(np.add(a, b), dtype=object)
@@ -31,25 +27,44 @@ def join(a: Array, b: Array) -> Array:
 
 def split(x: Array, *, delimiter: str, maxsplit: int) -> tuple[Array, Array]:
     """Substrings, padded with "" to the same number, and how many; no delimiter means white space."""
-    rows = [text.split(delimiter or None, maxsplit) for text in x.reshape(-1).tolist()]
-    counts = np.fromiter(map(len, rows), np.int64, x.size)
+    texts = x.reshape(-1).tolist()
+    if len(delimiter) == 1 and maxsplit < 0 and texts:
+        found = delimiter.join(texts).split(delimiter)
+        counts = np.fromiter(map(str.count, texts, repeat(delimiter)), np.int64, x.size) + 1
+    else:
+        # One list of all: many lists that live make the garbage collector run.
+        found, lengths = [], []
+        for text in texts:
+            row = text.split(delimiter or None, maxsplit)
+            lengths.append(len(row))
+            found += row
+        counts = np.array(lengths, np.int64)
     width = int(counts.max(initial=0))
-    if x.size and counts.min() < width:
-        rows = [row + [""] * (width - len(row)) for row in rows]
-    parts = np.fromiter(chain.from_iterable(rows), object, x.size * width)
+    parts = np.fromiter(found, object, len(found))
+    if len(found) < x.size * width:
+        inside = np.arange(width) < counts[:, None]
+        rows = np.full(inside.shape, "", object)
+        rows[inside] = parts
+        parts = rows
     return parts.reshape((*x.shape, width)), counts.reshape(x.shape)
 
 
-_CASES: dict[str, Callable[[str], str]] = {"LOWER": str.lower, "UPPER": str.upper, "NONE": str}
+_CASES: dict[str, Callable[[str], str] | None] = {"LOWER": str.lower, "UPPER": str.upper, "NONE": None}
 
 
 def normal(x: Array, *, case: str, sensitive: bool, stopwords: Sequence[str]) -> tuple[Array]:
     """[C] or [1, C] without the stop words, in the case asked for; one empty text if nothing is left."""
-    key: Callable[[str], str] = str if sensitive else str.lower
-    stop = {key(word) for word in stopwords}
     texts = x.reshape(-1).tolist()
-    kept = list(map(_CASES[case], [text for text in texts if key(text) not in stop] if stop else texts))
-    result = np.array(kept or [""], dtype=object)
+    changed = _CASES[case]
+    if stopwords:
+        stop = set(stopwords if sensitive else map(str.lower, stopwords))
+        compared = texts if sensitive else list(map(str.lower, texts))
+        is_done = changed is str.lower and not sensitive
+        texts = list(compress(compared if is_done else texts, [text not in stop for text in compared]))
+        changed = None if is_done else changed
+    if changed:
+        texts = list(map(changed, texts))
+    result = np.fromiter(texts or [""], object, len(texts) or 1)
     return (result.reshape((1, -1)) if x.ndim == 2 else result,)
 
 
@@ -61,15 +76,16 @@ def match(x: Array, *, pattern: str) -> Array:
 
 def to_text(x: Array) -> Array:
     """Numbers as text: 8 digits of floats, as onnxruntime writes them; NaN, INF, -INF by name."""
-    if x.dtype.kind in "iub":
-        return _each(lambda v: str(int(v)), x)
-
-    def one(v: float) -> str:
-        return "NaN" if v != v else f"{v:.8g}".replace("inf", "INF")
-
-    # Python's own comparison of NaN may raise the processor's flag, which numpy would report.
-    with np.errstate(invalid="ignore"):
-        return _each(one, x.astype(np.float64))
+    if x.dtype.kind == "b":
+        return np.array(["0", "1"], object).take(x, out=np.empty(x.shape, object), mode="clip")
+    if x.dtype.kind in "iu":
+        texts = list(map(str, x.reshape(-1).tolist()))
+    else:
+        doubles = x.reshape(-1).astype(np.float64)
+        texts = ("%.8g\n" * x.size % tuple(doubles.tolist())).split("\n")[:-1]
+        for at in np.flatnonzero(~np.isfinite(doubles)).tolist():
+            texts[at] = "NaN" if texts[at] == "nan" else texts[at].replace("inf", "INF")
+    return np.fromiter(texts, object, x.size).reshape(x.shape)
 
 
 def from_text(x: Array, *, to: DType) -> Array:

@@ -41,9 +41,22 @@ def test_splits_are_filled_up() -> None:
     assert text.split(np.empty((2, 0), object), delimiter="", maxsplit=-1)[0].shape == (2, 0, 0)
 
 
+def test_delimiters_of_several_characters_do_not_meet_across_texts() -> None:
+    parts, counts = text.split(texts("a--", "-b", "--"), delimiter="--", maxsplit=-1)
+    assert parts.tolist() == [["a", ""], ["-b", ""], ["", ""]]
+    assert counts.tolist() == [2, 1, 2]
+    assert text.split(texts(), delimiter="-", maxsplit=-1)[0].shape == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("case", "sensitive", "expected"),
-    [("NONE", True, ["The", "Cat"]), ("UPPER", False, ["CAT"]), ("LOWER", True, ["the", "cat"])],
+    [
+        ("NONE", True, ["The", "Cat"]),
+        ("NONE", False, ["Cat"]),
+        ("UPPER", False, ["CAT"]),
+        ("LOWER", True, ["the", "cat"]),
+        ("LOWER", False, ["cat"]),
+    ],
 )
 def test_stop_words_go(case: str, sensitive: bool, expected: list[str]) -> None:
     words = texts("The", "Cat", "the")
@@ -62,6 +75,9 @@ def test_numbers_are_written_and_read() -> None:
     x = np.array([1.5, np.nan, -np.inf, 1 / 3, 1e20])
     assert text.to_text(x).tolist() == ["1.5", "NaN", "-INF", "0.33333333", "1e+20"]
     assert text.to_text(np.array([True, False])).tolist() == ["1", "0"]
+    for scalar, written in ((np.array(True), "1"), (np.array(-7), "-7"), (np.array(-0.0, np.float16), "-0")):
+        assert text.to_text(scalar).tolist() == written
+        assert text.to_text(np.empty((2, 0), scalar.dtype)).shape == (2, 0)
     assert text.from_text(texts("7", " -8 "), to=dt.I32).tolist() == [7, -8]
     assert text.from_text(texts("1e3", "nan"), to=dt.F16)[0] == 1000
     with pytest.raises(ValueError, match="x"):
