@@ -28,6 +28,11 @@ def _lookup(x: Value, keys: Array, values: Array, default: Any) -> Value:
     return make("lookup", args, {}, table.dtype, x.shape)
 
 
+def _last(x: Value, keys: Array, values: Array, default: Any) -> Value:
+    """As onnxruntime has it with these operators, the last of equal keys counts; elsewhere the first."""
+    return _lookup(x, keys[::-1].copy(), values[::-1].copy(), default)
+
+
 def _texts(listed: Strings) -> Array:
     # numpy's own texts lose the NULs at their end.
     return np.asarray(listed, object)
@@ -40,7 +45,7 @@ def label_encoder_1(
     """The number of each string, or the string of each number."""
     numbers = np.arange(len(classes_strings), dtype=np.int64)
     if x.dtype is dt.STRING:
-        return _lookup(x, _texts(classes_strings), numbers, default_int64)
+        return _last(x, _texts(classes_strings), numbers, default_int64)
     return _lookup(x, numbers, _texts(classes_strings), default_string)
 
 
@@ -97,19 +102,25 @@ def category_mapper(
     """The number of each string, or the string of each number."""
     numbers = np.asarray(cats_int64s, np.int64)
     if x.dtype is dt.STRING:
-        return _lookup(x, _texts(cats_strings), numbers, default_int64)
-    return _lookup(x, numbers, _texts(cats_strings), default_string)
+        return _last(x, _texts(cats_strings), numbers, default_int64)
+    return _last(x, numbers, _texts(cats_strings), default_string)
 
 
 @op("OneHotEncoder", domain=DOMAIN)
 def one_hot_encoder(x: Value, *, cats_int64s: Ints = (), cats_strings: Strings = (), zeros: int = 1) -> Value:
-    """1 in the place of the category of each element, on a new last axis; f32. Unknown ones are all 0."""
-    if x.dtype is dt.STRING:
-        categories = const(np.asarray(cats_strings, dtype=object))
-    else:
-        categories = const(np.asarray(cats_int64s, dtype=np.int64))
+    """1 in the place of the category of each element, on a new last axis; f32. Unknown ones are all 0.
+
+    A category that is listed several times has its last place.
+    """
+    listed = list(cats_strings if x.dtype is dt.STRING else cats_int64s)
+    if x.dtype is not dt.STRING:
         x = x.cast(dt.I64)
-    return x.reshape((*x.shape, 1)).eq(categories.reshape((*(1,) * x.rank, categories.size))).cast(dt.F32)
+    categories = const(np.asarray(listed, object if x.dtype is dt.STRING else np.int64))
+    place = {category: i for i, category in enumerate(listed)}
+    found = x.reshape((*x.shape, 1)).eq(categories.reshape((*(1,) * x.rank, categories.size)))
+    if len(place) < len(listed):
+        found = found.logical_and(const(np.array([place[c] == i for i, c in enumerate(listed)])))
+    return found.cast(dt.F32)
 
 
 @op("ZipMap", domain=DOMAIN)

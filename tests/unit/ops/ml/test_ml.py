@@ -198,6 +198,11 @@ SMALL: tuple[tuple[str, dict[str, Array], dict[str, Any]], ...] = (
     ("OneHotEncoder", {"x": TEXT}, {"cats_strings": ["a", "b"]}),
     ("LabelEncoder", {"x": TEXT}, {"keys_strings": ["a", "b"], "values_int64s": [1, 2]}),
     ("CategoryMapper", {"x": TEXT}, {"cats_strings": ["a", "b"], "cats_int64s": [1, 2]}),
+    ("CategoryMapper", {"x": TEXT}, {"cats_strings": ["a", "b", "a"], "cats_int64s": [1, 2, 1]}),
+    ("CategoryMapper", {"x": np.array([1, 2])}, {"cats_strings": ["a", "b", "c"], "cats_int64s": [1, 2, 1]}),
+    ("LabelEncoder", {"x": TEXT}, {"keys_strings": ["a", "b", "a"], "values_int64s": [1, 2, 3]}),
+    ("OneHotEncoder", {"x": np.array([1, 2])}, {"cats_int64s": [1, 2, 1]}),
+    ("OneHotEncoder", {"x": TEXT}, {"cats_strings": ["a", "b", "a"]}),
     ("ZipMap", {"x": X[:, :3]}, {"classlabels_strings": ["a", "b", "c"]}),
     ("LinearRegressor", {"x": X}, {"coefficients": [0.5] * 10, "intercepts": [1.0, 2.0], "targets": 2}),
 )
