@@ -51,14 +51,25 @@ def padded(x: Value, amounts: Amounts, mode: str, fill: Value | None) -> Value:
         raise ShapeError(f"pads {list(amounts)} do not fit the rank of {list(x.shape)}")
     if mode not in ("constant", "edge", "reflect", "wrap"):
         raise UnsupportedOp(f'mode="{mode}"')
-    x = _cropped(x, amounts[: x.rank], amounts[x.rank :])
-    more = tuple(dims.maximum(n, 0) for n in amounts)
-    low, high = more[: x.rank], more[x.rank :]
+    ends = list(zip(amounts[: x.rank], amounts[x.rank :], strict=True))
+    if mode == "constant":
+        ends = [_within(n, *pair) for n, pair in zip(x.shape, ends, strict=True)]
+    low, high = tuple(a for a, _ in ends), tuple(b for _, b in ends)
+    x = _cropped(x, low, high)
+    low, high = (tuple(dims.maximum(n, 0) for n in side) for side in (low, high))
     if mode == "constant":
         return x.pad(low, high, fill)
     for axis in range(x.rank):
         x = _mirrored(x, axis, low[axis], high[axis], mode)
     return x
+
+
+def _within(n: Dim, low: Dim, high: Dim) -> tuple[Dim, Dim]:
+    """Amounts with the same result that cut off no more than n: the rest is taken from the other end's."""
+    if isinstance(low, int) and isinstance(high, int) and low * high >= 0:
+        return low, high
+    rest = dims.minimum(low + n, 0) - dims.minimum(high + n, 0)
+    return low - rest, high + rest
 
 
 def _cropped(x: Value, low: Amounts, high: Amounts) -> Value:

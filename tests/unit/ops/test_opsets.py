@@ -61,6 +61,7 @@ CASES: tuple[tuple[int, str, Any], ...] = (
         "y = Pad<pads = [0, 0, 1, 0, 0, -1], value = 7.0>(x)",
         np.pad(X, ((0, 0), (0, 0), (1, 0)), constant_values=7)[..., :-1],
     ),
+    (10, "y = Pad<pads = [0, -5, 7, 0, 4, -5], value = 7.0>(x)", np.full((2, 2, 6), 7, np.float32)),
     (
         18,
         "p = Constant<value_ints = [2, 1]>() a = Constant<value_ints = [-1]>()"
