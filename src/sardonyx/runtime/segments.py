@@ -195,6 +195,10 @@ class SegmentRun:
 
     def _element(self, resolved: Resolved, index: int) -> int:
         """One element of an integer tensor."""
+        if resolved.kind == "input":
+            fed = self.feeds[resolved.number]
+            if isinstance(fed, np.ndarray) and (fed.shape, fed.strides) == (resolved.shape, resolved.strides):
+                return int(fed.item(index))
         reader = _INTEGERS.get(resolved.dtype.str[1:])
         if resolved.kind not in ("arena", "output") or reader is None:
             return int(np.asarray(self.array(resolved)).reshape(-1)[index])
