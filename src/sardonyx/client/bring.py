@@ -54,7 +54,7 @@ def brought(origin: str, name: str = "") -> Iterator[list[Brought]]:
         if not folder.is_dir():
             raise not_found(f"{folder} is not a folder; write {MLFLOW}models:/NAME for MLflow's registry")
         if (folder / _MODEL_FILE).is_file() and not origin.startswith(TRITON):
-            yield [_of_mlflow_folder(folder, name or folder.resolve().name, f"{MLFLOW}{folder}")]
+            yield [_of_mlflow_folder(folder, name or _named(folder), f"{MLFLOW}{folder}")]
             return
         found = list(_of_triton(folder, name, Path(scratch)))
         if not found:
@@ -173,6 +173,12 @@ def _with_registry(folder: Path, name: str, version: Any) -> Brought:
         lineage,
         why=base.why,
     )
+
+
+def _named(folder: Path) -> str:
+    """What the model in a folder of MLflow is called: version 3 keeps each as ID/artifacts."""
+    own = folder.resolve()
+    return own.parent.name if own.name == "artifacts" else own.name
 
 
 def _of_mlflow_folder(folder: Path, name: str, origin: str) -> Brought:

@@ -144,6 +144,15 @@ def yaml(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("yaml")
+def test_a_folder_of_mlflow_3_has_the_name_of_its_model(tmp_path: Path) -> None:
+    folder = tmp_path / "m-1" / "artifacts"
+    written(folder / "model.onnx")
+    written(folder / "MLmodel", repr({"flavors": {"onnx": {"data": "model.onnx"}}}))
+    assert [one.name for one in found(folder)] == ["m-1"]
+    assert [one.name for one in found(folder, "digits")] == ["digits"]
+
+
+@pytest.mark.usefixtures("yaml")
 def test_a_folder_of_mlflow(tmp_path: Path) -> None:
     folder = tmp_path / "net"
     written(folder / "model.onnx")
