@@ -65,7 +65,7 @@ class Backend:
     def make(self, fusion: Fusion, loaded: Loaded, job: Job) -> Counted:
         for group in fusion.groups:
             job.report.kernels.append(KernelNote(group.name, group.root.origins, "bead", "one by one"))
-        return Counted(fusion, described(outline(fusion.graph), loaded, job.report), job)
+        return Counted(fusion, described(outline(fusion.graph), loaded, job), job)
 
 
 class Family:
