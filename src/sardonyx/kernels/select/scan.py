@@ -5,7 +5,7 @@ Decides which lines a thread computes; each line is summed in order. Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -21,7 +21,11 @@ from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import maps
 from sardonyx.llvm.convert import literal
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
+
+_ABREAST = 4
+"""Vectors side by side, where all threads have so many: memory gives lines that follow each other faster."""
 
 
 class Word(IntEnum):
@@ -102,43 +106,58 @@ class _Writer:
     def write(self) -> None:
         """Add the function to its module."""
         f, lanes = self.f, self.target.lanes
-        wide = f.icmp("sge", self.inner, int_(lanes))
-        step = f.select(wide, int_(lanes), int_(1))
-        blocks = ceil_div(f, self.inner, step)
         tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        wide = f.icmp("sge", self.inner, int_(lanes))
+        widest = f.icmp("sge", self.inner, f.mul(threads, int_(_ABREAST * lanes)))
+        step = f.select(widest, int_(_ABREAST * lanes), f.select(wide, int_(lanes), int_(1)))
+        blocks = ceil_div(f, self.inner, step)
         low, high = split(f, f.mul(self.outer, blocks), tid, threads)
         with f.loop(low, high) as loop:
             outer, block = f.binary("udiv", loop.index, blocks), f.binary("urem", loop.index, blocks)
             column = f.mul(block, step)
             first = f.add(f.mul(outer, f.mul(self.size, self.inner)), column)
-            vector, scalar, done = (f.new_label(name) for name in ("vector", "scalar", "done"))
+            left = f.smin(f.sub(self.inner, column), step)
+            abreast, less, vector, scalar, done = (
+                f.new_label(name) for name in ("abreast", "less", "vector", "scalar", "done")
+            )
+            f.branch(f.icmp("eq", left, int_(_ABREAST * lanes)), abreast, less)
+            f.start(abreast)
+            self._lines(first, [int_(1, vector_of("i1", lanes))] * _ABREAST)
+            f.jump(done)
+            f.start(less)
             f.branch(wide, vector, scalar)
             f.start(vector)
-            self._line(first, f.tail_mask(f.sub(self.inner, column), lanes))
+            with f.loop(int_(0), left, lanes) as part:
+                self._lines(f.add(first, part.index), [f.tail_mask(f.sub(left, part.index), lanes)])
             f.jump(done)
             f.start(scalar)
-            self._line(first, None)
+            self._lines(first, [None])
             f.jump(done)
             f.start(done)
         f.ret()
         f.finish()
 
-    def _line(self, first: V, mask: V | None) -> None:
-        """One line, or as many side by side as the mask has lanes."""
+    def _lines(self, first: V, masks: Sequence[V | None]) -> None:
+        """One line, or as many side by side as the masks, one a vector, have lanes."""
         f, access, dtype = self.f, self.access, self.scan.dtype
-        identity = literal(1 if self.scan.prim == "cumprod" else 0, dtype, mask.lanes if mask else 1)
+        lanes = masks[0].lanes if masks[0] else 1
+        identity = literal(1 if self.scan.prim == "cumprod" else 0, dtype, lanes)
         last = f.sub(self.size, int_(1))
-        with f.loop(int_(0), self.size, 1, [identity]) as loop:
+        with f.loop(int_(0), self.size, 1, [identity] * len(masks)) as loop:
             step = f.sub(last, loop.index) if self.scan.reverse else loop.index
-            at = f.add(first, f.mul(step, self.inner))
-            x = access.load_lanes(self.x, at, mask) if mask else access.load(self.x, at)
-            total = self._combined(loop.carried[0], x)
-            y = loop.carried[0] if self.scan.exclusive else total
-            if mask:
-                access.store_lanes(y, self.y, at, mask)
-            else:
-                access.store(y, self.y, at)
-            loop.next(total)
+            row = f.add(first, f.mul(step, self.inner))
+            places = [f.add(row, int_(n * lanes)) for n in range(len(masks))]
+            totals = []
+            for at, mask, before in zip(places, masks, loop.carried, strict=True):
+                x = access.load_lanes(self.x, at, mask) if mask else access.load(self.x, at)
+                totals.append(self._combined(before, x))
+            written = loop.carried if self.scan.exclusive else totals
+            for at, mask, y in zip(places, masks, written, strict=True):
+                if mask:
+                    access.store_lanes(y, self.y, at, mask)
+                else:
+                    access.store(y, self.y, at)
+            loop.next(*totals)
 
     def _combined(self, a: V, b: V) -> V:
         dtype = self.scan.dtype
