@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
@@ -22,10 +27,28 @@ def chromium() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
-    with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(OPTIONS))
+    with ExitStack() as started:
+        fault = ""
+        try:
+            driver = started.enter_context(sync_api.sync_playwright())
+            browser = driver.chromium.launch(executable_path=path, args=list(OPTIONS))
+        except Exception as error:
+            fault = _why(error)
+        if fault:
+            pytest.fail(f"{path} does not start: {fault}", pytrace=False)
         yield browser
         browser.close()
+
+
+def _why(error: Exception) -> str:
+    """What a reader can do about a browser that does not start."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    if limit < 0 or limit == resource.RLIM_INFINITY:
+        return str(error)
+    return (
+        f"it reserves far more than the {limit >> 20} MB of addresses that it may have; run the tests of "
+        "tests/console with `ulimit -v unlimited`"
+    )
 
 
 def painted(page: Any) -> None:

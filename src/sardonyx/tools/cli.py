@@ -10,6 +10,7 @@ import argparse
 import functools
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -165,7 +166,17 @@ def _plain(error: Exception) -> str:
     text = str(error) or (
         "there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__
     )
-    return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
+    return _without_status(text) if text.startswith("[ONNXRuntimeError]") else text
+
+
+def _without_status(text: str) -> str:
+    """What onnxruntime's API says of an error, without what it repeats."""
+    text = text.split(" : ", 3)[-1]
+    found = re.fullmatch(r"Load model from (.+?) failed:(.+)", text, re.DOTALL)
+    if found is None:
+        return text
+    model, why = found.groups()
+    return why if model in why else f"{model}: {why}"
 
 
 def _of_the_system(error: OSError) -> str:

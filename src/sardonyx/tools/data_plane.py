@@ -6,6 +6,7 @@ Must not know what serving does with them.
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 from sardonyx.tools.console import UserError
@@ -68,6 +69,12 @@ def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOpt
     for name in ("queue_size", "max_body"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')}: give a positive number")
+    if options.threads < 0:
+        raise UserError(f"--threads {options.threads}: give 0 (all cores) or a positive number")
+    for name in ("timeout", "drain"):
+        seconds = getattr(options, name)
+        if seconds is not None and not 0 <= seconds < math.inf:
+            raise UserError(f"--{name} {seconds}: give seconds, from 0 on")
     for origin in options.cors_origin:
         if not is_origin(origin):
             raise UserError(

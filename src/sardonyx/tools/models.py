@@ -41,6 +41,16 @@ def refuse_to_overwrite(output: Path, source: Path) -> None:
         raise UserError(f"{output} is the model itself; give another file with -o")
 
 
+def _check_file(path: str) -> None:
+    """UserError if there is no file of that name."""
+    if not path:
+        raise UserError("the name of the model is empty; give an .onnx file")
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; give a file")
+    if not Path(path).exists():
+        raise UserError(f"there is no file {path}")
+
+
 def open_session(
     options: argparse.Namespace, path: str | None = None, *, full: bool = False
 ) -> tuple[InferenceSession, float]:
@@ -48,9 +58,10 @@ def open_session(
 
     `full`: everything is compiled in full at once.
     """
-    path = path or str(options.model)
+    path = str(options.model) if path is None else path
     if options.threads < 0:
         raise UserError(f"--threads {options.threads}: give 0 (all cores) or a positive number")
+    _check_file(path)
     settings = SessionOptions()
     settings.intra_op_num_threads = options.threads
     settings.log_severity_level = FATAL

@@ -237,7 +237,7 @@ def test_user_errors_are_one_line(
         (["MODEL", "--dim", "M=2"], "--dim M: the model has no such free dimension; it has N, H, W"),
         (["MODEL", "--repeat", "0"], "--repeat 0: give a positive number"),
         (["MODEL", "--threads", "-1"], "--threads -1: give 0 (all cores) or a positive number"),
-        (["/no/such.onnx"], "File doesn't exist"),
+        (["/no/such.onnx"], "there is no file /no/such.onnx"),
     ],
 )
 def test_wrong_runs(

@@ -47,3 +47,10 @@ def test_origins_are_what_browsers_send() -> None:
 def test_sizes_are_positive(option: str) -> None:
     with pytest.raises(UserError, match=f"{option}: give a positive number"):
         data_plane_options(parsed(option, "0"), None)
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--drain"])
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
+def test_times_are_times(option: str, seconds: str) -> None:
+    with pytest.raises(UserError, match=f"{option} .*: give seconds, from 0 on"):
+        data_plane_options(parsed(f"{option}={seconds}"), None)

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from sardonyx.base.knobs import PRECISIONS
+from sardonyx.tools.cli import main
 from sardonyx.tools.console import UserError
 from sardonyx.tools.models import add_model_options, open_session
 
@@ -49,3 +50,38 @@ def test_what_makes_no_sense() -> None:
     with pytest.raises(SystemExit):
         options("m", "--precision", "half")
     assert not options("m").json
+
+
+@pytest.mark.parametrize("command", ["run", "view", "compile"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "is empty"),
+        ("none.onnx", "there is no file none.onnx"),
+        ("folder", "folder is a folder; give a file"),
+    ],
+)
+def test_what_is_no_file_is_told_by_every_command(
+    command: str,
+    name: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main([command, name]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sardonyx {command}: ") and told in error and error.count("\n") == 1
+
+
+def test_what_onnxruntime_says_twice_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("empty.onnx", b""), ("text.onnx", b"hello")):
+        Path(name).write_bytes(content)
+        assert main(["run", name]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"sardonyx run: {name}: ") and error.count(name) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 from pathlib import Path
@@ -60,7 +61,7 @@ def add(commands: Any) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Measure the models."""
-    if options.seconds <= 0 or options.threads < 0:
+    if not 0 < options.seconds < math.inf or options.threads < 0:
         raise UserError("--seconds and --threads take positive numbers")
     if options.picture and len(options.models) > 1:
         raise UserError("--picture draws one MODEL; give each a call and a file of its own")

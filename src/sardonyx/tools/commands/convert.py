@@ -42,7 +42,8 @@ def add(commands: Any) -> None:
         "--from",
         dest="kind",
         choices=tuple(FRAMEWORKS),
-        help="what SOURCE is (default: seen from its content)",
+        metavar="KIND",
+        help=f"what SOURCE is (default: seen from its content): {', '.join(FRAMEWORKS)}",
     )
     parser.add_argument(
         "--sample", metavar="FILE", help="inputs to compare on: .npz, .npy, .csv, .json, .parquet"
