@@ -56,7 +56,7 @@ def path_of(prefix: str, *segments: str) -> str:
     """A path of segments that are names. Raises ServeError INVALID_ARGUMENT for what cannot be one."""
     for segment in segments:
         if not segment or "/" in segment or segment in (".", ".."):
-            raise invalid(f"{segment!r} is not a valid name")
+            raise invalid(f"{segment!r} is not a valid name: it is one segment of a path, without '/'")
     return "/".join((prefix, *(quote(segment, safe="@") for segment in segments)))
 
 

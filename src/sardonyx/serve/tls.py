@@ -80,6 +80,13 @@ class Credentials:
 def _check(tls: Tls) -> None:
     """Raise OSError (ssl.SSLError is one) if the files are not a certificate and key that belong together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.certificate, tls.key)
-    if tls.client_ca is not None:
-        context.load_verify_locations(tls.client_ca)
+    for path in filter(None, (tls.certificate, tls.key, tls.client_ca)):
+        path.open("rb").close()  # OpenSSL names no file
+    files = f"{tls.certificate} and {tls.key} are not a certificate and its key in PEM"
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.client_ca is not None:
+            files = f"{tls.client_ca} holds no certificate of an authority in PEM"
+            context.load_verify_locations(tls.client_ca)
+    except ssl.SSLError as error:
+        raise ssl.SSLError(error.errno, f"{files}: {error.strerror}") from error

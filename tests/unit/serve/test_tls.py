@@ -43,8 +43,13 @@ def test_files_that_do_not_fit_are_refused_at_once(authority: Authority, tmp_pat
     _, key = authority.issue("two")
     with pytest.raises(OSError, match="KEY_VALUES_MISMATCH|key values mismatch"):
         Credentials(Tls(certificate, key))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="none"):
         Credentials(Tls(tmp_path / "none", key))
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(OSError, match="text holds no certificate"):
+        Credentials(Tls(*authority.issue("three"), tmp_path / "text"))
+    with pytest.raises(OSError, match="text are not a certificate and its key in PEM"):
+        Credentials(Tls(certificate, tmp_path / "text"))
 
 
 def test_old_protocols_are_not_spoken(authority: Authority) -> None:
