@@ -6,6 +6,7 @@ Decides what it runs in their place. Imports its classes only where a model fall
 from __future__ import annotations
 
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,24 @@ def sliced(
     return x[tuple(at)]
 
 
+def decoded(encoded: Array, pixel_format: str) -> Array:
+    """The picture as [height, width, 3 or 1] uint8, whatever channels its file has.
+
+    Raises ImportError without Pillow and ValueError if the format is unknown.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("ImageDecoder reads pictures with Pillow: pip install pillow") from error
+    if pixel_format not in ("RGB", "BGR", "Grayscale"):
+        raise ValueError(f"pixel_format={pixel_format!r} is not supported")
+    with Image.open(BytesIO(encoded.tobytes())) as picture:
+        pixels = np.asarray(picture.convert("L" if pixel_format == "Grayscale" else "RGB"))
+    if pixel_format == "Grayscale":
+        return pixels[..., None]
+    return pixels[..., ::-1] if pixel_format == "BGR" else pixels
+
+
 @cache
 def operators() -> tuple[type, ...]:
     """Classes for the evaluator in place of its own."""
@@ -43,4 +62,8 @@ def operators() -> tuple[type, ...]:
         def _run(self, *operands: Array) -> tuple[Array]:
             return (sliced(*operands),)
 
-    return (Slice,)
+    class ImageDecoder(OpRun):  # type: ignore[misc]
+        def _run(self, encoded: Array, pixel_format: str = "RGB") -> tuple[Array]:
+            return (decoded(encoded, pixel_format),)
+
+    return (Slice, ImageDecoder)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 
-from sardonyx.frontend.corrected import sliced
+from sardonyx.frontend.corrected import decoded, sliced
 from tests.unit.runtime.programs import model, program
 
 X = np.arange(12).reshape(3, 4)
@@ -44,3 +46,16 @@ def test_steps_that_are_known_only_in_an_iteration() -> None:
     x = np.float32([[1, 2, 3], [4, 5, 6]])
     (y,) = program(model(text)).run((x, np.array(2), np.array([-1])), (0,))
     np.testing.assert_array_equal(y, [x[:1], x[:1]])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA"])
+def test_pictures_have_the_channels_that_are_asked_for(mode: str) -> None:
+    image = pytest.importorskip("PIL.Image")
+    picture, file = image.new(mode, (3, 2)), BytesIO()
+    picture.putpixel((2, 1), 1)
+    picture.save(file, "PNG")
+    encoded = np.frombuffer(file.getvalue(), np.uint8)
+    colours = np.asarray(picture.convert("RGB"))
+    np.testing.assert_array_equal(decoded(encoded, "RGB"), colours)
+    np.testing.assert_array_equal(decoded(encoded, "BGR"), colours[..., ::-1])
+    np.testing.assert_array_equal(decoded(encoded, "Grayscale")[..., 0], np.asarray(picture.convert("L")))
