@@ -38,6 +38,7 @@ class ArtefactStore:
     def __init__(self, location: str | os.PathLike[str], work: Path) -> None:
         self._files, self._root = fsspec.core.url_to_fs(os.fspath(location))
         self._local = Path(self._root) if "file" in _protocols(self._files) else None
+        self._called = self._root if self._local is not None else self._files.unstrip_protocol(self._root)
         self._work = work
         work.mkdir(parents=True, exist_ok=True)
         if self._local is not None:
@@ -49,7 +50,7 @@ class ArtefactStore:
 
         Raises ServeError UNAVAILABLE if the store is full or cannot be reached; nothing half remains.
         """
-        with _explained(f"the artefact store {self._root}"):
+        with _explained(f"the artefact store {self._called}"):
             return [self._put(source, path) for path, source in sorted(content.items())]
 
     def open(self, sha256: str) -> IO[bytes]:
@@ -185,13 +186,13 @@ class ArtefactStore:
         except Exception as error:
             if self._local is not None or (isinstance(error, FileNotFoundError) and not writes):
                 raise
-            text = f"the artefact store {self._root} cannot be used: {error}"
+            text = f"the artefact store {self._called} cannot be used: {error}"
             raise ServeError(Code.UNAVAILABLE, text, 2.0) from error
 
     def _lost(self, file: File, how: str) -> ServeError:
         return ServeError(
             Code.UNAVAILABLE,
-            f"the artefact {file.sha256} ({file.path}) is {how} in the store {self._root}; "
+            f"the artefact {file.sha256} ({file.path}) is {how} in the store {self._called}; "
             "register the same file again to mend it",
         )
 
