@@ -174,6 +174,8 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
 
 def holds_texts(array: Array) -> bool:
     """Whether all elements of an object array are str; asks none of them, for that may run code."""
+    if array.size == 1:
+        return type(array.item()) is str
     return all(map(is_, map(type, array.ravel().tolist()), repeat(str)))
 
 

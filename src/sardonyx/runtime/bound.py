@@ -89,7 +89,7 @@ class Bound:
         inputs: (storage, input number, patches) of the inputs that it reads.
         patches: the same of results of host steps and of tensors of earlier segments.
         offsets: where the storages planned here are in the arena, in bytes.
-        opening: what gives the result of the host step before the segment, in a program of these two alone.
+        opening: what gives the results of host steps before the segment, in a program of these alone.
         closing: how the results of the program are made of its feeds and outputs; see `runtime.closing`.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
@@ -136,7 +136,7 @@ class Bound:
         self._ask_memory()
         self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
-        self.opening: Callable[[Sequence[Any]], Array] | None = None
+        self.opening: Callable[[Sequence[Any]], list[Array]] | None = None
         self.closing: tuple[int | Callable[..., Any], ...] | None = None
         self.frames: list[Frame] = []
         work = int(values[segment.work])

@@ -1,12 +1,12 @@
-"""A step of the host before all native calls that reads one input: a run is then one segment and that step.
+"""Steps of the host before all native calls: a run is then these and one segment.
 
-Texts that become numbers are such a step. Decides which programs open so; must not know what a step does.
+Texts that become numbers are such steps. Decides which programs open so; must not know what a step does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,41 +14,77 @@ from sardonyx.errors import RunError
 from sardonyx.runtime.bound import Bound, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData
 
-Opening = Callable[[Sequence[Any]], np.ndarray[Any, Any]]
-"""From the feeds of a run to the result of its first step."""
+if TYPE_CHECKING:
+    from sardonyx.runtime.weights import Weights
+
+Array = np.ndarray[Any, Any]
+Opening = Callable[[Sequence[Any]], list[Array]]
+"""From the feeds of a run to what native code reads of its first steps, one array for each of its patches."""
 
 
-def opening_step(data: ProgramData) -> HostStep | None:
-    """The step, if nothing but it and one native segment is to be run."""
-    if len(data.segments) != 2:
-        return None
-    first, step = data.segments[0], data.segments[0].host
-    if first.functions or first.after or first.outputs or step is None:
-        return None
-    simple = not step.many and not step.binds and len(step.args) == 1 and step.args[0].host < 0
-    return step if simple and data.storages[step.args[0].storage].kind == "input" else None
+def opening_steps(data: ProgramData) -> tuple[HostStep, ...]:
+    """The steps before the last segment, if nothing else is done there."""
+    steps = []
+    for segment in data.segments[:-1]:
+        step = segment.host
+        if segment.functions or segment.after or segment.outputs or step is None or step.many or step.binds:
+            return ()
+        steps.append(step)
+    return tuple(steps)
 
 
-def opening(step: HostStep, first: Bound, feeds: Sequence[Any], symbols: Mapping[str, int]) -> Opening | None:
-    """The step for feeds of these shapes; None if it reads its input by a view, or cannot be prepared."""
+def opening(
+    steps: Sequence[HostStep],
+    before: Sequence[Bound],
+    read: Sequence[int],
+    feeds: Sequence[Any],
+    symbols: Mapping[str, int],
+    weights: Weights,
+) -> Opening | None:
+    """The steps for feeds of these shapes, whose results `read` native code wants.
+
+    `before` has the segments that end in them. None if a step reads part of a tensor, or cannot be prepared.
+    """
     from sardonyx.runtime.host import Prepared
 
-    (view,) = first.args
-    if view.offset or view.shape != feeds[view.number].shape or not _is_whole(view):
-        return None
-    run = step.run.for_sizes(symbols) if isinstance(step.run, Prepared) else None
-    if run is None:
-        return None
-    number, name = view.number, step.name
+    places: dict[int, int] = {}
+    runs = []
+    for step, bound in zip(steps, before, strict=True):
+        run = step.run.for_sizes(symbols) if isinstance(step.run, Prepared) else None
+        args = [_argument(view, feeds, places, weights) for view in bound.args]
+        if run is None or any(arg is None for arg in args):
+            return None
+        places[step.into[0]] = len(feeds) + len(places)
+        runs.append((run, args, step.name))
+    wanted = [places[number] for number in read]
 
-    def opened(feeds: Sequence[Any]) -> np.ndarray[Any, Any]:
-        try:
-            result: np.ndarray[Any, Any] = run((feeds[number],))
-            return result
-        except ValueError as error:
-            raise RunError(f"{name}: the sizes of this call contradict each other: {error}") from error
+    def opened(feeds: Sequence[Any]) -> list[Array]:
+        known = list(feeds)
+        for run, args, name in runs:
+            try:
+                known.append(run([known[arg] if type(arg) is int else arg for arg in args]))
+            except ValueError as error:
+                raise RunError(f"{name}: the sizes of this call contradict each other: {error}") from error
+        return [known[place] for place in wanted]
 
     return opened
+
+
+def _argument(
+    view: Resolved, feeds: Sequence[Any], places: Mapping[int, int], weights: Weights
+) -> int | Array | None:
+    """The place of what a step reads among feeds and results before it, or a constant; None for a part."""
+    if view.kind == "result" or (view.kind == "host" and view.dtype.hasobject):
+        return places[view.number]
+    if view.kind == "const" and view.dtype.hasobject:
+        whole: Array = weights[view.number]
+        return whole
+    if view.kind not in ("input", "const") or view.offset or not _is_whole(view):
+        return None
+    shape = (feeds if view.kind == "input" else weights)[view.number].shape
+    if view.shape != shape:
+        return None
+    return view.number if view.kind == "input" else weights[view.number]
 
 
 def _is_whole(view: Resolved) -> bool:

@@ -24,7 +24,7 @@ from sardonyx.runtime.bound import Binder, Bound
 from sardonyx.runtime.closing import Closer, closed
 from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
-from sardonyx.runtime.opening import opening, opening_step
+from sardonyx.runtime.opening import opening, opening_steps
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
@@ -99,7 +99,7 @@ class Program:
         self._size_check = SizeCheck(data, whole=alternative is not None)
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
-        self._opening = opening_step(self.data)
+        self._opening = opening_steps(self.data)
         self._closer = Closer(data.closing, start) if data.closing is not None else None
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
@@ -186,16 +186,15 @@ class Program:
     def _has_one_segment(self) -> bool:
         """Whether a run is one segment whose calls read feeds, all of them tensors, and write outputs.
 
-        A step of the host that opens the run may stand before it.
+        Steps of the host that open the run may stand before it.
         """
         data, last = self.data, self.data.segments[-1]
         if not all(i.type.startswith("tensor(") for i in (*data.inputs, *data.initializer_inputs)):
             return False
         made = [data.storages[storage].number for storage, _ in last.outputs]
         foreign = {data.storages[s].kind for s in self.binders[-1].foreign}
-        opened = self._opening is not None
-        known = {"input", "output", "host"} if opened else {"input", "output"}
-        alone = len(data.segments) == 1 + opened and last.host is None and not last.after
+        known = {"input", "output", "host"} if self._opening else {"input", "output"}
+        alone = len(data.segments) == 1 + len(self._opening) and last.host is None and not last.after
         return alone and foreign <= known and made == list(self._every)
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
@@ -216,8 +215,8 @@ class Program:
             words, made, results = frame.words, self.made, []
             if bound.opening is not None:
                 opened = bound.opening(feeds)
-                address = address_of(opened)
-                for _, patches in bound.patches:
+                for array, (_, patches) in zip(opened, bound.patches, strict=True):
+                    address = address_of(array)
                     for position, offset in patches:
                         words[position] = address + offset
             for _, output, shape, dtype, patches in bound.outputs:
@@ -242,7 +241,7 @@ class Program:
     @property
     def is_native(self) -> bool:
         """Whether runs are native calls and nothing else, for all usual feeds."""
-        return self._is_one and self._opening is None
+        return self._is_one and not self._opening
 
     def native(self, shapes: tuple[tuple[int, ...], ...]) -> Bound | None:
         """The calls of a run for feeds of these shapes, if they were bound and it is nothing else."""
@@ -272,21 +271,24 @@ class Program:
         """Bind these sizes for later runs; whether a run then is one segment and what opens it."""
         last, shapes = self.binders[-1], tuple([feed.shape for feed in feeds])
         arguments = tuple([symbols[name] for name in last.segment.names])
-        opened = closes = None
-        if self._opening is not None:
-            first = self.binders[0]
-            opened_by = tuple([symbols[name] for name in first.segment.names])
-            before = first.table.get(opened_by) or first.bind(opened_by, opened_by)
-            opened = opening(self._opening, before, feeds, symbols)
+        bound, opened, closes = last.bound(arguments), None, None
+        if self._opening:
+            read = [self.data.storages[storage].number for storage, _ in bound.patches]
+            before = [self._before(binder, symbols) for binder in self.binders[:-1]]
+            opened = opening(self._opening, before, read, feeds, symbols, self.weights)
         if self._closer is not None:
             closes = self._closer.for_sizes(symbols, len(feeds))
-        if (opened is None) != (self._opening is None) or (closes is None) != (self._closer is None):
+        if (opened is None) == bool(self._opening) or (closes is None) != (self._closer is None):
             self._is_one = False
             return False
-        bound = last.bound(arguments)
         bound.opening, bound.closing = opened, closes
         last.keep(shapes, bound)
         return True
+
+    def _before(self, binder: Binder, symbols: Mapping[str, int]) -> Bound:
+        """A segment before the last one."""
+        arguments = tuple([symbols[name] for name in binder.segment.names])
+        return binder.table.get(arguments) or binder.bind(arguments, arguments)
 
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
         """All outputs, and the times of the calls in order.

@@ -128,6 +128,7 @@ class _Text(metaclass=_Pretending):
 def test_what_says_it_is_a_str_is_none() -> None:
     assert holds_texts(np.array(["a", "b"], object))
     assert not holds_texts(np.array(["a", _Text()], object))
+    assert holds_texts(np.array([["a"]], object)) and not holds_texts(np.array([_Text()], object))
 
 
 def test_sequences() -> None:

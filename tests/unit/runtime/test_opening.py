@@ -1,4 +1,4 @@
-"""A step of the host before one native segment costs a run little more, and changes no result."""
+"""Steps of the host before one native segment cost a run little more, and change no result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import sardonyx
-from sardonyx.runtime.opening import opening_step
+from sardonyx.runtime.opening import opening_steps
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.segments import SegmentRun
 
@@ -26,6 +26,14 @@ OF_A_COLUMN = """g (string[N,2] x) => (float[N,1,2] y) <int64[1] i = {1}> {
 TWO_STEPS = """g (string[N,2] x, string[N,2] z) => (float[N,2,2] y) {
     a = ai.onnx.ml.OneHotEncoder<cats_strings = ["red", "cat"]>(x)
     b = ai.onnx.ml.OneHotEncoder<cats_strings = ["cat", "red"]>(z) y = Add(a, b) }"""
+IN_A_ROW = """g (string[N,1] x, string[N,1] z) => (float[N,2,2] y) <string[1] p = {"a "}> {
+    a = Concat<axis = 1>(x, z) b = StringConcat(p, a)
+    y = ai.onnx.ml.OneHotEncoder<cats_strings = ["a red", "a cat"]>(b) }"""
+COLUMNS = """g (string[N,1] x, string[N,1] z) => (float[N,1,2] y, float[N,1,2] w)
+    <int64[1] i = {0}, int64[1] j = {1}> {
+    a = Concat<axis = 1>(x, z) b = Gather<axis = 1>(a, i) c = Gather<axis = 1>(a, j)
+    y = ai.onnx.ml.OneHotEncoder<cats_strings = ["red", "cat"]>(b)
+    w = ai.onnx.ml.OneHotEncoder<cats_strings = ["red", "cat"]>(c) }"""
 BETWEEN = "g (float[N] x) => (float[N] y) { r = Relu(x) t = Cast<to = 8>(r) u = Cast<to = 1>(t) y = Exp(u) }"
 WORDS = np.array([["red", "cat"], ["dog", "red"], ["cat", "cat"]], dtype=object)
 
@@ -49,12 +57,12 @@ def long_ways(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize(
     ("body", "opens"),
-    [(ENCODED, True), (WITH_NUMBERS, True), (OF_A_COLUMN, True), (TWO_STEPS, False), (BETWEEN, False)],
+    [(ENCODED, 1), (WITH_NUMBERS, 1), (OF_A_COLUMN, 1), (TWO_STEPS, 2), (IN_A_ROW, 3), (BETWEEN, 0)],
 )
-def test_which_programs_open_with_a_step(body: str, opens: bool) -> None:
+def test_which_programs_open_with_steps(body: str, opens: int) -> None:
     program = session(body)._program
     assert isinstance(program, Program)
-    assert (opening_step(program.data) is not None) == opens
+    assert len(opening_steps(program.data)) == opens
 
 
 def test_a_run_is_one_segment(long_ways: list[int]) -> None:
@@ -75,11 +83,35 @@ def test_other_inputs_are_read_beside_it(long_ways: list[int], rng: np.random.Ge
     assert not long_ways
 
 
+@pytest.mark.parametrize("body", [TWO_STEPS, IN_A_ROW, COLUMNS])
+def test_a_run_of_several_steps_is_one_segment(body: str, long_ways: list[int]) -> None:
+    s, columns = session(body), body is not TWO_STEPS
+    for words in (WORDS, WORDS[:1], WORDS[:0], WORDS[1:], WORDS[:1]):
+        left, right = (words[:, :1], words[:, 1:]) if columns else (words, words[:, ::-1].copy())
+        results = s.run(None, {"x": left.copy(), "z": right.copy()})
+        if body is TWO_STEPS:
+            expected = [encoded(left) + encoded(right)[..., ::-1]]
+        else:
+            expected = [encoded(left), encoded(right)] if body is COLUMNS else [encoded(words)]
+        assert [y.tolist() for y in results] == [y.tolist() for y in expected]
+        profiled = s._program.profile([left.copy(), right.copy()])[0]
+        assert [y.tolist() for y in profiled] == [y.tolist() for y in results]
+    assert len(long_ways) == 5
+
+
+def test_a_step_that_fails_says_so() -> None:
+    s = session("g (string[N] x, float[N] z) => (float[N] y) { n = Cast<to = 1>(x) y = Add(n, z) }")
+    z = np.ones(2, np.float32)
+    for _ in range(2):
+        (y,) = s.run(None, {"x": np.array(["1.5", "2"], object), "z": z})
+        assert y.tolist() == [2.5, 3]
+        with pytest.raises(Exception, match="could not convert|one"):
+            s.run(None, {"x": np.array(["1.5", "one"], object), "z": z})
+
+
 def test_other_programs_give_the_same_as_before() -> None:
     (y,) = session(OF_A_COLUMN).run(None, {"x": WORDS})
     assert y.tolist() == encoded(WORDS[:, 1:]).tolist()
-    (y,) = session(TWO_STEPS).run(None, {"x": WORDS, "z": WORDS})
-    assert y.tolist() == (encoded(WORDS) + encoded(WORDS)[..., ::-1]).tolist()
     (y,) = session(BETWEEN).run(None, {"x": np.array([1.5, -2], np.float32)})
     assert np.allclose(y, np.exp([1.5, 0]))
 

@@ -7,12 +7,13 @@ All rows and places take a step at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.ir.algorithms.text import Numbers, kept
+from sardonyx.ir.algorithms.text import kept
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +27,7 @@ class Pool:
     beginnings and for no state.
     """
 
-    numbers: Numbers
+    numbers: dict[Any, int]
     keys: list[Array]
     leads: list[Array]
     places: list[Array]
@@ -34,7 +35,7 @@ class Pool:
     @staticmethod
     def of(pool: tuple[Any, ...], counts: tuple[int, ...], indexes: tuple[int, ...]) -> Pool:
         """The tree of n-grams that stand one after the other in `pool`, from `counts[n - 1]` on."""
-        numbers = Numbers((token, n) for n, token in enumerate(dict.fromkeys(pool)))
+        numbers = {token: n for n, token in enumerate(dict.fromkeys(pool))}
         steps: list[dict[int, int]] = [{n: n for n in range(len(numbers))}, *({} for _ in counts[1:])]
         places: list[dict[int, int]] = [{} for _ in counts]
         for gram, place in zip(_grams(pool, counts), indexes, strict=False):
@@ -96,7 +97,7 @@ def grams(
     """How often each n-gram of the pool occurs in the rows of x, its parts up to `skips` elements apart."""
     tree = kept(Pool.of, pool, counts, indexes)
     size, width = max(indexes) + 1, x.shape[-1] if x.ndim else 1
-    flat = np.fromiter(map(tree.numbers.__getitem__, x.reshape(-1).tolist()), np.int64, x.size)
+    flat = np.fromiter(map(tree.numbers.get, x.reshape(-1).tolist(), repeat(-1)), np.int64, x.size)
     tokens = flat.reshape((x.size // width if width else int(np.prod(x.shape[:-1])), width))
     total = np.zeros(len(tokens) * size, np.int64)
     first = size * np.arange(len(tokens))[:, None]

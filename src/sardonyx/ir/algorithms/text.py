@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
+from operator import is_
 from typing import Any, TypeVar
 
 import numpy as np
@@ -96,18 +97,11 @@ def from_text(x: Array, *, to: DType) -> Array:
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 
-class Numbers(dict[Any, int]):
-    """The numbers of known things; that of any other is -1."""
-
-    def __missing__(self, key: Any) -> int:
-        return -1
-
-
 def kept(make: Callable[..., Made], *attrs: tuple[Any, ...]) -> Made:
     """What is made of attributes, once: they are known by identity, as to compare them takes longer."""
     key = tuple(map(id, attrs))
     found = _kept.get(key)
-    if found is None or any(a is not b for a, b in zip(found[0], attrs, strict=True)):
+    if found is None or not all(map(is_, found[0], attrs)):
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
         found = _kept[key] = attrs, make(*attrs)
@@ -122,12 +116,16 @@ _MOST_KEPT = 256
 def numbers(x: Array, *, keys: tuple[str, ...]) -> Array:
     """The position of each text among the keys; -1 for others."""
     table = kept(_numbered, keys)
-    found = map(table.__getitem__, x.reshape(-1).tolist())
+    if x.size == 1:
+        number = np.empty(x.shape, np.int64)
+        number.fill(table.get(x.item(), -1))
+        return number
+    found = map(table.get, x.reshape(-1).tolist(), repeat(-1))
     return np.fromiter(found, np.int64, x.size).reshape(x.shape)
 
 
-def _numbered(keys: tuple[str, ...]) -> Numbers:
-    return Numbers((key, number) for number, key in enumerate(keys))
+def _numbered(keys: tuple[str, ...]) -> dict[str, int]:
+    return {key: number for number, key in enumerate(keys)}
 
 
 register("text_numbers", "opaque", numbers)
