@@ -76,8 +76,15 @@ def batch_normalization(d: Draw) -> Call:
     if d.opset < 7:
         attributes["is_test"] = 1
     outputs = 3 if training else 1
-    length = x.size // count
-    return Call([x, scale, b, mean, var], outputs, formula(judge, exact=True), length, LARGEST, **attributes)
+    length, magnitude = x.size // count, LARGEST
+    if training:  # the mean is one float32, and what it is off by is divided by the deviation as x is
+        finite = np.where(np.isfinite(wide(x)), wide(x), 0.0)
+        deviation = np.sqrt(finite.var((0, *range(2, x.ndim))) + epsilon)
+        factor = wide(scale.value if isinstance(scale, Fixed) else scale) / deviation
+        magnitude = max(LARGEST, float(np.abs(finite).max() * np.abs(factor).max()))
+    return Call(
+        [x, scale, b, mean, var], outputs, formula(judge, exact=True), length, magnitude, **attributes
+    )
 
 
 @recipe("InstanceNormalization")
