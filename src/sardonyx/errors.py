@@ -103,3 +103,8 @@ class TargetError(SardonyxError):
 
 class RunError(SardonyxError):
     """A kernel met data it cannot compute with, e.g. an index out of range."""
+
+
+def contradiction(step: str, error: ValueError) -> RunError:
+    """What is told when a step in Python cannot take the sizes of a call."""
+    return RunError(f"{step}: the sizes of this call contradict each other: {error}")

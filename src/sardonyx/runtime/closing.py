@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.errors import RunError
+from sardonyx.errors import contradiction
 from sardonyx.runtime.data import Closing, ClosingStep, Source
 
 Make = Callable[..., Any]
@@ -69,7 +69,7 @@ class Closer:
             try:
                 return host(step, args, symbols)
             except ValueError as error:
-                raise _contradiction(step, error) from error
+                raise contradiction(step.name, error) from error
 
         found = [(self._results[number], value(self._results[number])) for number in wanted]
         return [_own(result, known) if source.kind == "step" else result for source, result in found]
@@ -96,7 +96,7 @@ class Closer:
                 try:
                     return run([read(known) for read in readers])  # type: ignore[misc]
                 except ValueError as error:
-                    raise _contradiction(step, error) from error
+                    raise contradiction(step.name, error) from error
 
             return made
 
@@ -115,10 +115,6 @@ class Closer:
 
 def _started(step: ClosingStep, start: object) -> ClosingStep:
     return step if callable(step.run) else step._replace(run=step.run.start(start))
-
-
-def _contradiction(step: ClosingStep, error: ValueError) -> RunError:
-    return RunError(f"{step.name}: the sizes of this call contradict each other: {error}")
 
 
 def _own(result: Any, known: Sequence[Any]) -> Any:

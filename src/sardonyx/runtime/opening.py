@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.errors import RunError
+from sardonyx.errors import contradiction
 from sardonyx.runtime.bound import Bound, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData
 
@@ -64,7 +64,7 @@ def opening(
             try:
                 known.append(run([known[arg] if type(arg) is int else arg for arg in args]))
             except ValueError as error:
-                raise RunError(f"{name}: the sizes of this call contradict each other: {error}") from error
+                raise contradiction(name, error) from error
         return [known[place] for place in wanted]
 
     return opened
@@ -76,15 +76,13 @@ def _argument(
     """The place of what a step reads among feeds and results before it, or a constant; None for a part."""
     if view.kind == "result" or (view.kind == "host" and view.dtype.hasobject):
         return places[view.number]
-    if view.kind == "const" and view.dtype.hasobject:
-        whole: Array = weights[view.number]
-        return whole
-    if view.kind not in ("input", "const") or view.offset or not _is_whole(view):
+    if view.kind not in ("input", "const"):
         return None
-    shape = (feeds if view.kind == "input" else weights)[view.number].shape
-    if view.shape != shape:
+    whole = (feeds if view.kind == "input" else weights)[view.number]
+    is_part = view.offset or view.shape != whole.shape or not _is_whole(view)
+    if is_part and (view.kind == "input" or not view.dtype.hasobject):
         return None
-    return view.number if view.kind == "input" else weights[view.number]
+    return view.number if view.kind == "input" else whole
 
 
 def _is_whole(view: Resolved) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from sardonyx.errors import RunError
+from sardonyx.errors import contradiction
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
 from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, View
@@ -246,7 +246,7 @@ class SegmentRun:
         try:
             results = self.runner.host(step, args, self.symbols)
         except ValueError as error:
-            raise RunError(f"{step.name}: the sizes of this call contradict each other: {error}") from error
+            raise contradiction(step.name, error) from error
         for number, result in zip(step.into, results if step.many else [results], strict=False):
             self.host[number] = result
             for storage in self.program.links.host.get(number, ()):
