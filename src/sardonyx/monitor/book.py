@@ -187,7 +187,7 @@ def _check(wanted: NewMonitor) -> None:
 def _found(session: Session, name: str) -> MonitorRow:
     row = session.scalar(select(MonitorRow).where(MonitorRow.name == name))
     if row is None:
-        raise not_found(f"there is no monitor {name!r}")
+        raise not_found(f"there is no monitor {name!r}; `sardonyx monitor list` lists them")
     return row
 
 

@@ -7,6 +7,7 @@ Must not know what a command does.
 from __future__ import annotations
 
 import argparse
+import difflib
 import functools
 import io
 import os
@@ -73,6 +74,16 @@ class Parser(argparse.ArgumentParser):
     """
 
     _is_within = False
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, and of a misspelt word only the nearest is told."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError:
+            near = difflib.get_close_matches(str(value), map(str, action.choices or ()), n=1)
+            if not near:
+                raise
+            raise argparse.ArgumentError(action, f"there is no {value!r}; did you mean {near[0]}?") from None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, by its own two steps where they apply."""

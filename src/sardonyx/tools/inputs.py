@@ -6,6 +6,7 @@ Knows what a model declares; must not know how it runs.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,29 @@ from sardonyx.base.drawn import drawn
 from sardonyx.base.signature import TensorInfo
 from sardonyx.base.stored import read_npy
 from sardonyx.ort.feeds import FeedSpec
-from sardonyx.tools.console import UserError, shape_text
+from sardonyx.tools.console import UserError, bytes_text, shape_text
 from sardonyx.tools.picture import fit, read_picture
 
 Array = npt.NDArray[Any]
 
 DEFAULT_SIZE = 32
 """The size of a free dimension that nobody gave one, except the first, which is 1."""
+_LAST_SEED = 2**32 - 1
+"""The largest that every library takes."""
 
 
 def check_input_options(options: argparse.Namespace) -> None:
     """Raise UserError for malformed --input and --dim, before anything costly is done."""
     parse_pairs(options.input, "--input")
     parse_sizes(options.dim)
+
+
+def seed(text: str) -> int:
+    """The seed of random choices; argparse says what is wrong with others."""
+    number = int(text)
+    if not 0 <= number <= _LAST_SEED:
+        raise argparse.ArgumentTypeError(f"{number} is not a seed: give 0 to {_LAST_SEED}")
+    return number
 
 
 def parse_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -70,7 +81,7 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         help="the size of a free dimension of random inputs; one without a name is called INPUT[AXIS]; "
         "repeat for every dimension",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of random inputs (default 0)")
     parser.add_argument(
         "--mean", type=float, default=0.0, help="taken from pixels scaled to 0..1 (default 0)"
     )
@@ -154,7 +165,14 @@ def random_value(spec: FeedSpec, sizes: Mapping[str, int], rng: np.random.Genera
     if element.kind == "O":
         words = np.array(["alpha", "beta", "gamma"], object)
         return words[rng.integers(0, 3, shape)] if shape else np.array("alpha", object)
-    return drawn(element, shape, rng)
+    try:
+        return drawn(element, shape, rng)
+    except (MemoryError, ValueError):
+        size = bytes_text(math.prod(shape) * element.numpy.itemsize)
+        raise UserError(
+            f"random values for the input {spec.name} {shape_text(shape)} are {size}, more than there is "
+            "memory for; give smaller sizes with --dim NAME=SIZE"
+        ) from None
 
 
 def _read(path: Path, spec: FeedSpec, sizes: Mapping[str, int], mean: float, std: float) -> Array:

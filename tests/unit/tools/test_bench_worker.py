@@ -153,7 +153,7 @@ def test_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("engine", "said"),
     [
         ("no_such_engine", "no_such_engine is not installed; pip install no_such_engine"),
-        ("json", "AttributeError"),
+        ("json", "TypeError: the module json is no engine: it has no InferenceSession"),
     ],
 )
 def test_a_module_that_is_no_engine_is_told(engine: str, said: str) -> None:

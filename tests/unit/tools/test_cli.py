@@ -203,7 +203,7 @@ def test_inputs_beyond_memory_are_refused_in_words(
 ) -> None:
     arguments = [model if word == "MODEL" else word for word in words.split()]
     assert main([*arguments, "--dim", f"N={10**13}"]) == 1
-    assert "Unable to allocate" in capsys.readouterr().err
+    assert "0.00 GB, more than there is memory for; give smaller sizes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -244,6 +244,20 @@ def test_wrong_runs(
     arguments: list[str], message: str, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", *(model if word == "MODEL" else word for word in arguments)]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "there is no 'rnu'; did you mean run?"),
+        (["xyzzy"], "invalid choice: 'xyzzy'"),
+        (["run", "net.onnx", "--seed", "-1"], "-1 is not a seed: give 0 to 4294967295"),
+    ],
+)
+def test_wrong_words(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
     assert message in capsys.readouterr().err
 
 

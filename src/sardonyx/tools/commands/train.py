@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError, print_json, status_line, table
+from sardonyx.tools.inputs import seed
 from sardonyx.tools.models import add_json_option
 
 COMPARE = "compare"
@@ -46,7 +47,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="candidates at most; --budget 0 tries exactly these",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    parser.add_argument("--seed", type=seed, default=0, help="of every random choice")
     add_json_option(parser)
     parser.set_defaults(command_function=command)
 
@@ -58,6 +59,8 @@ def command(options: argparse.Namespace) -> int:
     if options.rest:
         raise UserError(f"one table at a time; {options.rest[0]} is too many")
     if options.target is None:
+        if not Path(options.data).exists():
+            raise UserError(f"there is no file {options.data}")
         raise UserError("which column is to be predicted? Say --target COLUMN")
     from sardonyx.train import Settings, train
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -41,13 +40,15 @@ def command(options: argparse.Namespace) -> int:
     try:
         import uvicorn
 
+        from sardonyx.serve.ports import bound
         from sardonyx.tools.viewer import application
     except ModuleNotFoundError as error:
         raise UserError(f"the viewer needs {error.name}; pip install 'sardonyx[view]'") from error
     session, _ = open_session(options)
     with status_line(f"timing the kernels of {options.model}"):
         served = application(Path(options.model), session, sizes)
-    with contextlib.closing(_listening(options.port)) as door:
+    with contextlib.closing(bound(HOST, options.port)) as door:
+        door.listen()
         address = f"http://{HOST}:{door.getsockname()[1]}/"
         print(f"{options.model} at {address} until Ctrl-C", flush=True)
         if not options.no_browser:
@@ -56,17 +57,3 @@ def command(options: argparse.Namespace) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run([door])
     return 0
-
-
-def _listening(port: int) -> socket.socket:
-    if not 0 <= port < 1 << 16:
-        raise UserError(f"--port {port}: give 0 (any) to 65535")
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((HOST, port))
-        door.listen()
-    except OSError as error:
-        door.close()
-        raise UserError(f"port {port} cannot be used: {error.strerror}") from error
-    return door

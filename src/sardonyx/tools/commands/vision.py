@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError, print_json, table
+from sardonyx.tools.inputs import seed
 from sardonyx.tools.models import add_json_option
 from sardonyx.tools.server import add_home_options, port
 
@@ -40,7 +41,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--views", type=int, metavar="N", help="learn from each and N - 1 changed (default 4, boxes 3)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    parser.add_argument("--seed", type=seed, default=0, help="of every random choice")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 = all cores (default)")
     parser.add_argument(
         "--port", type=port, default=0, metavar="N", help="of studio; default: any that is free"

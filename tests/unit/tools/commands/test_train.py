@@ -104,7 +104,8 @@ def test_everything_said_is_passed_on(asked: list[Any], capsys: pytest.CaptureFi
     ("words", "told"),
     [
         (("a.csv", "b.csv"), r"one table at a time; b\.csv is too many"),
-        (("a.csv",), "which column is to be predicted"),
+        (("none.csv",), r"there is no file none\.csv"),
+        ((__file__,), "which column is to be predicted"),
         (("a.csv", "--target", "y", "--trials", "0"), "--trials 0: give 1 or more"),
         (("a.csv", "--target", "y", "--type", "age"), "--type 'age': write COLUMN=KIND"),
         (("compare", "a.onnx"), "compare which trainings"),
