@@ -26,6 +26,7 @@ SHAPES = [
     ((2, 5, 16), 1),
     ((4, 3, 37), 1),
     ((2, 3, 150), 1),
+    ((2, 3, 5003), 1),
     ((2, 0, 3), 1),
     ((0, 4), 1),
 ]
@@ -72,7 +73,7 @@ TYPES = [
 @pytest.mark.parametrize("prim", ["cumsum", "cumprod"])
 def test_types(target: Target, dtype: Any, prim: str) -> None:
     rng = np.random.default_rng(2)
-    for shape, axis in (((5, 9), 1), ((6, 20), 0)):
+    for shape, axis in (((5, 9), 1), ((6, 20), 0), ((3, 1050), 0)):
         check(rng.integers(1, 4, shape).astype(dtype), target, axis=axis, prim=prim)
 
 
