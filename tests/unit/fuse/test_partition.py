@@ -68,6 +68,15 @@ def test_the_scale_of_a_norm_says_how_long_the_rows_are(node: str) -> None:
     assert graph.outputs[0][1].shape[-1] == 64
 
 
+@pytest.mark.parametrize(
+    "node", ["InstanceNormalization(x, w, w)", "GroupNormalization<num_groups=4>(x, w, w)"]
+)
+def test_the_scale_of_a_norm_says_how_many_channels_there_are(node: str) -> None:
+    graph = parse(f"g (float[N,C,H,W] x) => (float[N,C,H,W] y) {{ y = {node} }}", 21, w=zeros(64))
+    assert groups(graph) == ["loops"]
+    assert graph.outputs[0][1].shape[1] == 64
+
+
 def test_gelu_is_an_epilogue() -> None:
     body = "g (float[N,64] x) => (float[N,32] y) { h = MatMul(x, w) y = Gelu(h) }"
     assert groups(parse(body, w=zeros(64, 32))) == ["contract"]

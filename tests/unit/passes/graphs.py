@@ -19,9 +19,10 @@ from tests.tolerance import assert_close
 GOAL = Goal(isa.V3)
 
 
-def parse(body: str, **constants: np.ndarray[Any, Any]) -> Graph:
+def parse(body: str, opset: int = 20, **constants: np.ndarray[Any, Any]) -> Graph:
     """The graph of `g (inputs) => (outputs) { nodes }`, with named constants as initialisers."""
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20, "com.microsoft" : 1]> {body}')
+    imports = f'opset_import: ["" : {opset}, "com.microsoft" : 1]'
+    model = onnx.parser.parse_model(f"<ir_version: 10, {imports}> {body}")
     for name, data in constants.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(data, name))
     return load(model.SerializeToString()).graph

@@ -144,9 +144,11 @@ def instance_normalization(
     x: Value, scale: Value, b: Value, *, epsilon: float = 1e-5, consumed_inputs: Ints = ()
 ) -> Value:
     """(x - mean) / sqrt(var + epsilon) * scale + b with the moments of every channel of every sample."""
+    scale = along(scale, "the scale", x, 1)
+    x = _as_long_as(x, scale)
     wide = widened(x)
     _, deviation, var = moments(wide, range(2, x.rank))
-    factor = 1.0 / (var + epsilon).sqrt() * along(scale, "the scale", x, 1).cast(wide.dtype)
+    factor = 1.0 / (var + epsilon).sqrt() * scale.cast(wide.dtype)
     return (deviation * factor + along(b, "the bias B", x, 1).cast(wide.dtype)).cast(x.dtype)
 
 
@@ -270,6 +272,7 @@ def group_normalization(
     x: Value, scale: Value, bias: Value, *, num_groups: int, epsilon: float = 1e-5, stash_type: int = 1
 ) -> Value:
     """(x - mean) / sqrt(var + epsilon) * scale + bias with the moments of groups of channels."""
+    x = _as_long_as(x, along(scale, "the scale", x, 1))
     groups = _groups(_stash(x, stash_type), num_groups)
     shape = (1, num_groups, groups.shape[2], 1)
     scale = shaped(scale, "the scale", x.shape[1]).reshape(shape)
