@@ -42,11 +42,12 @@ class BoundRow(IntEnum):
 
     `BUSY` is 1 during a run, which holds the object at `OWNER`. A run executes `LAUNCH` at a station, and
     keeps the interpreter lock if `HOLDS` is 1; or, if `TEAM` is not 0, calls that with the object at
-    `ARGUMENT`, which gives None if all went well. Native code writes `MADE` arrays. `ARRAYS`, `READS` and
-    `RESULTS` point into what stands behind `SHAPES`: of each input, the number of its axes and their sizes;
-    of each array, dtype, number of axes, sizes and patches; of each input, patches; of each output, its
-    place among the inputs and arrays, or what makes it when called with all of these. Patches are their
-    number, and of each the address of a word and how far behind the array's beginning it points.
+    `ARGUMENT`, which gives None if all went well. Native code writes `MADE` arrays. `ARRAYS`, `READS`,
+    `RESULTS` and `LOOKUPS` point into what stands behind `SHAPES`: of each input, the number of its axes and
+    their sizes; of each array, dtype, number of axes, sizes and patches; of each input, patches; of each
+    output, its place among the inputs and arrays, or what makes it when called with all of these; and
+    `LOOKED_UP` times `Lookup`. Patches are their number, and of each the address of a word and how far
+    behind the array's beginning it points.
     """
 
     BUSY = 0
@@ -59,7 +60,19 @@ class BoundRow(IntEnum):
     ARRAYS = 7
     READS = 8
     RESULTS = 9
-    SHAPES = 10
+    LOOKUPS = 10
+    LOOKED_UP = 11
+    SHAPES = 12
+
+
+class Lookup(IntEnum):
+    """Words of texts that become numbers: the input, the dictionary, how many texts, where numbers go."""
+
+    INPUT = 0
+    TABLE = 1
+    COUNT = 2
+    NUMBERS = 3
+    WORDS = 4
 
 
 class StationBlock(IntEnum):
@@ -100,7 +113,10 @@ class Interpreter(IntEnum):
     FAILED = 19
     IS_RAISED = 20
     FORGET = 21
-    WORDS = 22
+    NUMBER = 22
+    TRUE = 23
+    FALSE = 24
+    WORDS = 25
 
 
 class ObjectBytes(IntEnum):

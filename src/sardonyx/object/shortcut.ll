@@ -345,7 +345,10 @@ entry:
   call $host void %hold.f(ptr %owner)
   %made = call i64 @make(ptr %api, ptr %row, ptr %outputs, i64 %count)
   %complete = icmp eq i64 %made, %count
-  br i1 %complete, label %point, label %lacking
+  br i1 %complete, label %open, label %lacking
+open:
+  %opened = call i1 @look_up(ptr %api, ptr %row, ptr %feeds)
+  br i1 %opened, label %point, label %lacking
 lacking:
   store i64 0, ptr %row, align 8
   br label %finish

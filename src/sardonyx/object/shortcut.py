@@ -1,9 +1,11 @@
 """IR of a run without Python: a built-in function of Python over the words of `base.shortcut`.
 
     sdx_shortcut(ptr self, ptr args, i64 count, ptr keywords) -> ptr
+    sdx_texts(ptr self, ptr args, i64 count, ptr keywords) -> ptr
 
-It is written in shortcut.ll and runs programs by the executor's `sdx_solo`. Must not know Python but by the
-addresses that it is given, nor any kernel. The text depends only on the system's calling convention.
+The first is written in shortcut.ll and runs programs by the executor's `sdx_solo`; the second, in texts.ll,
+looks texts up. Must not know Python but by the addresses that it is given, nor any kernel. The text depends
+only on the system's calling convention.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sardonyx.base.shortcut import (
     STATION_COUNT,
     BoundRow,
     Interpreter,
+    Lookup,
     ObjectBytes,
     Shortcut,
     StationBlock,
@@ -30,9 +33,10 @@ _FLAT = 0x101
 
 def ir(target: Target) -> str:
     """The module for a target."""
-    text = Path(__file__).with_name("shortcut.ll").read_text(encoding="utf-8")
-    return Template(text).substitute(
-        indices(Shortcut, BoundRow, StationBlock, Interpreter, ObjectBytes),
+    files = (Path(__file__).with_name(name) for name in ("shortcut.ll", "texts.ll"))
+    return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
+        indices(Shortcut, BoundRow, Lookup, StationBlock, Interpreter, ObjectBytes),
+        lookup_words=str(Lookup.WORDS.value),
         row_count=str(ROW_COUNT),
         station_count=str(STATION_COUNT),
         most_names=str(MOST_NAMES),

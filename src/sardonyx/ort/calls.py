@@ -102,7 +102,7 @@ class Caller:
         inputs = [
             (spec.name, spec.element.numpy)
             for spec in self._specs
-            if spec.is_plain and spec.element is not None and spec.element.kind != "O"
+            if spec.is_plain and spec.element is not None
         ]
         if self._sparse or len(inputs) < len(self._specs):
             return call

@@ -25,6 +25,7 @@ from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.sharing import Sharing
+from sardonyx.runtime.texts import Lookup
 
 Array = np.ndarray[Any, Any]
 
@@ -90,6 +91,7 @@ class Bound:
         patches: the same of results of host steps and of tensors of earlier segments.
         offsets: where the storages planned here are in the arena, in bytes.
         opening: what gives the results of host steps before the segment, in a program of these alone.
+        lookups: the feeds that `opening` looks up, in its results' order; None if it does anything else.
         closing: how the results of the program are made of its feeds and outputs; see `runtime.closing`.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
@@ -104,6 +106,7 @@ class Bound:
             "closing",
             "frames",
             "inputs",
+            "lookups",
             "offsets",
             "opening",
             "outputs",
@@ -137,6 +140,7 @@ class Bound:
         self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.opening: Callable[[Sequence[Any]], list[Array]] | None = None
+        self.lookups: tuple[Lookup, ...] | None = ()
         self.closing: tuple[int | Callable[..., Any], ...] | None = None
         self.frames: list[Frame] = []
         work = int(values[segment.work])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,13 @@ class Prepared:
             return checked
 
         return operate
+
+    @cached_property
+    def table(self) -> Mapping[str, int] | None:
+        """The numbers of known texts, if that is what the operation gives for texts; others are -1."""
+        if self._operation.prim != "text_numbers":
+            return None
+        return {text: number for number, text in enumerate(self._operation.attrs["keys"])}
 
     def _checked(self, result: Any, dtype: DType, shape: tuple[Any, ...], symbols: Mapping[str, int]) -> Any:
         if dtype is OBJECT:

@@ -34,6 +34,7 @@ _FUNCTIONS = {
     Interpreter.FAILED: "PyErr_ExceptionMatches",
     Interpreter.IS_RAISED: "PyErr_Occurred",
     Interpreter.FORGET: "PyErr_Clear",
+    Interpreter.NUMBER: "PyLong_AsLongLong",
 }
 _TYPES: dict[int, object] = {
     Interpreter.NONE: None,
@@ -42,6 +43,8 @@ _TYPES: dict[int, object] = {
     Interpreter.TEXT: str,
     Interpreter.ARRAY: np.ndarray,
     Interpreter.EXCEPTION: Exception,
+    Interpreter.TRUE: True,
+    Interpreter.FALSE: False,
 }
 _NEW_FROM_DESCR = 94
 """The number of PyArray_NewFromDescr in numpy's table of functions, which is part of its binary interface."""

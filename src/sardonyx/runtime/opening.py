@@ -1,6 +1,7 @@
 """Steps of the host before all native calls: a run is then these and one segment.
 
-Texts that become numbers are such steps. Decides which programs open so; must not know what a step does.
+Texts that become numbers are such steps; native code does those. Decides which programs open so; must not
+know what other steps do.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import numpy as np
 from sardonyx.errors import contradiction
 from sardonyx.runtime.bound import Bound, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData
+from sardonyx.runtime.texts import LookUp, Lookup, Table
 
 if TYPE_CHECKING:
     from sardonyx.runtime.weights import Weights
 
 Array = np.ndarray[Any, Any]
+Run = Callable[[Sequence[Any]], Any]
 Opening = Callable[[Sequence[Any]], list[Array]]
 """From the feeds of a run to what native code reads of its first steps, one array for each of its patches."""
 
@@ -33,6 +36,13 @@ def opening_steps(data: ProgramData) -> tuple[HostStep, ...]:
     return tuple(steps)
 
 
+def are_lookups(steps: Sequence[HostStep]) -> bool:
+    """Whether all that the steps do is to number texts."""
+    from sardonyx.runtime.host import Prepared
+
+    return all(isinstance(step.run, Prepared) and step.run.table is not None for step in steps)
+
+
 def opening(
     steps: Sequence[HostStep],
     before: Sequence[Bound],
@@ -40,21 +50,29 @@ def opening(
     feeds: Sequence[Any],
     symbols: Mapping[str, int],
     weights: Weights,
-) -> Opening | None:
+    look_up: LookUp | None,
+) -> tuple[Opening, tuple[Lookup, ...] | None] | None:
     """The steps for feeds of these shapes, whose results `read` native code wants.
 
+    With them come the look-ups of feeds that give these results; None if not all of the steps are such.
     `before` has the segments that end in them. None if a step reads part of a tensor, or cannot be prepared.
     """
     from sardonyx.runtime.host import Prepared
 
     places: dict[int, int] = {}
+    lookups: dict[int, Lookup] = {}
     runs = []
     for step, bound in zip(steps, before, strict=True):
-        run = step.run.for_sizes(symbols) if isinstance(step.run, Prepared) else None
+        prepared = step.run if isinstance(step.run, Prepared) else None
+        run = prepared.for_sizes(symbols) if prepared is not None else None
         args = [_argument(view, feeds, places, weights) for view in bound.args]
-        if run is None or any(arg is None for arg in args):
+        if prepared is None or run is None or any(arg is None for arg in args):
             return None
-        places[step.into[0]] = len(feeds) + len(places)
+        place = places[step.into[0]] = len(feeds) + len(places)
+        if look_up is not None and prepared.table is not None:
+            run = _looking_up(look_up, prepared.table, run)
+            if type(args[0]) is int and args[0] < len(feeds):
+                lookups[place] = Lookup(args[0], prepared.table, feeds[args[0]].size)
         runs.append((run, args, step.name))
     wanted = [places[number] for number in read]
 
@@ -67,7 +85,17 @@ def opening(
                 raise contradiction(name, error) from error
         return [known[place] for place in wanted]
 
-    return opened
+    if len(lookups) < len(runs):
+        return opened, None
+    return opened, tuple(lookups[place] for place in wanted)
+
+
+def _looking_up(look_up: LookUp, table: Table, otherwise: Run) -> Run:
+    def run(args: Sequence[Any]) -> Array:
+        numbers = look_up(args[0], table)
+        return otherwise(args) if numbers is None else numbers
+
+    return run
 
 
 def _argument(

@@ -24,12 +24,13 @@ from sardonyx.runtime.bound import Binder, Bound
 from sardonyx.runtime.closing import Closer, closed
 from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
-from sardonyx.runtime.opening import opening, opening_steps
+from sardonyx.runtime.opening import are_lookups, opening, opening_steps
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
+from sardonyx.runtime.texts import look_up
 from sardonyx.runtime.weights import Weights
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Program:
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
         self._opening = opening_steps(self.data)
+        self._look_up = look_up(image) if self._opening else None
         self._closer = Closer(data.closing, start) if data.closing is not None else None
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
@@ -130,6 +132,7 @@ class Program:
             body.exchange(image)
         self._images.append(image)
         self.image, self.execute = image, self.team.run
+        self._look_up = look_up(image) if self._opening else None
         self.binders = self._bound_to(image)
         self._table = self.binders[-1].table if self._is_one else {}
         for follower in list(self.followers):
@@ -240,11 +243,13 @@ class Program:
 
     @property
     def is_native(self) -> bool:
-        """Whether runs are native calls and nothing else, for all usual feeds."""
-        return self._is_one and not self._opening
+        """Whether runs are native calls, and what closes them, for all usual feeds."""
+        return self._is_one and (
+            not self._opening or (self._look_up is not None and are_lookups(self._opening))
+        )
 
     def native(self, shapes: tuple[tuple[int, ...], ...]) -> Bound | None:
-        """The calls of a run for feeds of these shapes, if they were bound and it is nothing else."""
+        """The calls of a run for feeds of these shapes, if they were bound and it is one segment."""
         return self._table.get(shapes) if self.is_native else None
 
     def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
@@ -275,13 +280,15 @@ class Program:
         if self._opening:
             read = [self.data.storages[storage].number for storage, _ in bound.patches]
             before = [self._before(binder, symbols) for binder in self.binders[:-1]]
-            opened = opening(self._opening, before, read, feeds, symbols, self.weights)
+            opened = opening(self._opening, before, read, feeds, symbols, self.weights, self._look_up)
         if self._closer is not None:
             closes = self._closer.for_sizes(symbols, len(feeds))
         if (opened is None) == bool(self._opening) or (closes is None) != (self._closer is None):
             self._is_one = False
             return False
-        bound.opening, bound.closing = opened, closes
+        bound.closing = closes
+        if opened is not None:
+            bound.opening, bound.lookups = opened
         last.keep(shapes, bound)
         return True
 

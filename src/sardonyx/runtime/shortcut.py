@@ -1,8 +1,8 @@
 """Runs without Python: a built-in function that takes the names and arrays of a run and gives its results.
 
 Decides which runs go that way: short ones, of plain arrays of sizes that came several times before, and
-without several large outputs. All others, and all that fail, are left to the call in Python; must not know
-how that judges its arguments.
+without several large outputs. Texts that are fed may become numbers there (runtime/texts.py). All others, and
+all that fail, are left to the call in Python; must not know how that judges its arguments.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, BoundRow, StationBlock
+from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, BoundRow, Lookup, StationBlock
 from sardonyx.base.shortcut import Shortcut as Word
 from sardonyx.runtime import allocate, interpreter, team
+from sardonyx.runtime.allocate import Words
 from sardonyx.runtime.bound import Arena, Frame
 from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
@@ -122,9 +123,13 @@ class Shortcut:
                     self._lock.release()
 
     def _is_short(self, bound: Bound) -> bool:
+        texts = {number for number, (_, dtype) in enumerate(self._inputs) if dtype.hasobject}
+        lookups = bound.lookups
         return (
             bound.short
-            and bound.arena_bytes <= _MOST_BYTES
+            and lookups is not None
+            and texts == {lookup.feed for lookup in lookups}
+            and bound.arena_bytes + 8 * sum(lookup.size for lookup in lookups) <= _MOST_BYTES
             and not any(o[3].hasobject for o in bound.outputs)
             and not are_fresh([prod(o[2]) * o[3].itemsize for o in bound.outputs])
         )
@@ -162,10 +167,11 @@ class _Row:
             frame.rebase(arena.address)
         fed = [word for shape in shapes for word in (len(shape), *shape)]
         made = [word for output in bound.outputs for word in _made(output, frame)]
+        lookups, numbers = _looked_up(bound, frame)
         results = bound.closing or tuple(range(len(shapes), len(shapes) + len(bound.outputs)))
         patches = {number: found for _, number, found in bound.inputs}
         read = [word for n in range(len(shapes)) for word in _patches(patches.get(n, ()), frame)]
-        behind = [*fed, *made, *read, *(r if isinstance(r, int) else id(r) for r in results)]
+        behind = [*fed, *made, *read, *(r if isinstance(r, int) else id(r) for r in results), *lookups]
         words = allocate.aligned_words(BoundRow.SHAPES + len(behind))
         self.address = address_of(words)
         words[BoundRow.OWNER] = id(self)
@@ -177,8 +183,24 @@ class _Row:
         words[BoundRow.ARRAYS] = self.address + 8 * (BoundRow.SHAPES + len(fed))
         words[BoundRow.READS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made))
         words[BoundRow.RESULTS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made) + len(read))
+        words[BoundRow.LOOKUPS] = self.address + 8 * (words.size - len(lookups))
+        words[BoundRow.LOOKED_UP] = len(lookups) // Lookup.WORDS
         words[BoundRow.SHAPES :] = behind
-        self._held = (words, frame, arena, run, results, [output[3] for output in bound.outputs])
+        dtypes = [output[3] for output in bound.outputs]
+        self._held = (words, frame, arena, run, results, dtypes, numbers, bound.lookups)
+
+
+def _looked_up(bound: Bound, frame: Frame) -> tuple[list[int], Words]:
+    """The words of the texts that are looked up, and the memory of their numbers, which native code reads."""
+    lookups = bound.lookups or ()
+    numbers = allocate.aligned_words(max(1, sum(lookup.size for lookup in lookups)))
+    words, address = [], address_of(numbers)
+    for lookup, (_, patches) in zip(lookups, bound.patches, strict=True):
+        words += [lookup.feed, id(lookup.table), lookup.size, address]
+        for position, offset in patches:
+            frame.words[position] = address + offset
+        address += 8 * lookup.size
+    return words, numbers
 
 
 def _made(output: tuple[int, int, Shape, np.dtype[Any], Any], frame: Frame) -> Iterator[int]:

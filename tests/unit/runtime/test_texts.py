@@ -1,0 +1,253 @@
+"""Texts that native code looks up get the numbers that Python gives them; what is no text goes to Python."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import sardonyx
+from sardonyx.ort import session as sessions
+from sardonyx.runtime import interpreter, shortcut, texts
+from tests.ways import knows
+
+HEAD = '<ir_version: 10, opset_import: ["" : 20, "ai.onnx.ml" : 4]>\n'
+TABLE = """g (string[N,1] x, float[N,2] z, string[N,2] v) => (float[N,6] y) <int64[2] s = {-1, 2}> {
+    a = ai.onnx.ml.OneHotEncoder<cats_strings = ["red", "cat"]>(x)
+    b = ai.onnx.ml.LabelEncoder<keys_strings = ["red", "", "blå"], values_floats = [1.0, 2.0, 3.0]>(v)
+    c = Reshape(a, s) y = Concat<axis = 1>(c, b, z) }"""
+LABELS = """g (string[N] x) => (int64[N] y) {
+    y = ai.onnx.ml.LabelEncoder<keys_strings = [KEYS], values_int64s = [NUMBERS]>(x) }"""
+WORDS = np.array(["red", "cat", "dog", "", "blå", "r\ud800", "red\0", "森" * 20], object)
+LOOKED_UP = np.array([1, 0, 0, 2, 3, 0, 0, 0], np.float32)
+
+pytestmark = pytest.mark.skipif(
+    interpreter.words() is None, reason="native code cannot work with this Python"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shortcut, "AFTER", 1)
+        patch.setattr(sessions, "FIRST_RUNS", 1)
+        yield
+
+
+@pytest.fixture
+def by_python(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments of the runs that Python does."""
+    runs: list[Any] = []
+    call = shortcut.Shortcut.__call__
+    monkeypatch.setattr(shortcut.Shortcut, "__call__", lambda *args: runs.append(args) or call(*args))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def made(at_once: None) -> Any:
+    return session(TABLE)
+
+
+def session(text: str) -> Any:
+    options = sardonyx.SessionOptions()
+    options.log_severity_level = 4
+    return sardonyx.InferenceSession(onnx.parser.parse_model(HEAD + text).SerializeToString(), options)
+
+
+def feed(words: np.ndarray) -> dict[str, np.ndarray]:
+    x = words.reshape(-1, 1)
+    return {"x": x, "z": np.ones((len(x), 2), np.float32), "v": np.concatenate([x, x[::-1]], 1)}
+
+
+def expected(words: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    columns = [
+        words == "red",
+        words == "cat",
+        numbers,
+        numbers[::-1],
+        np.ones(len(words)),
+        np.ones(len(words)),
+    ]
+    return np.stack([np.asarray(column, np.float32) for column in columns], 1)
+
+
+def test_texts_are_looked_up_without_python(made: Any, by_python: list[Any]) -> None:
+    for rows in (8, 1, 3):
+        for n in range(3):
+            words, numbers = np.roll(WORDS, n)[:rows], np.roll(LOOKED_UP, n)[:rows]
+            (y,) = made.run(None, feed(words))
+            assert np.array_equal(y, expected(words, numbers))
+    assert len(by_python) == 3
+    assert np.array_equal(made.run(None, feed(WORDS[:0]))[0], expected(WORDS[:0], LOOKED_UP[:0]))
+
+
+class Own(str):
+    """A kind of text of a user, which is asked nothing."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+
+def _with(value: object) -> np.ndarray:
+    words = WORDS.copy()
+    words[3] = value
+    return words
+
+
+def _never_filled() -> np.ndarray:
+    words = _with(None)
+    ctypes.memset(words.ctypes.data + 24, 0, 8)
+    return words
+
+
+STRANGE: dict[str, Callable[[], np.ndarray]] = {
+    "None": lambda: _with(None),
+    "never filled": _never_filled,
+    "a number": lambda: _with(1.5),
+    "NaN": lambda: _with(np.nan),
+    "bytes": lambda: _with(b"red"),
+    "bytes that are no text": lambda: _with(b"\xff"),
+    "a text of numpy": lambda: _with(np.str_("red")),
+    "a list": lambda: _with(["red"]),
+    "of fixed width": lambda: WORDS[:3].astype("U"),
+    "bytes of fixed width": lambda: WORDS[:3].astype("S"),
+    "strided": lambda: np.repeat(WORDS, 2)[::2],
+    "backwards": lambda: WORDS[::-1],
+    "floats": lambda: np.ones(8, np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_plain_text_is_judged_by_python(kind: str, made: Any, by_python: list[Any]) -> None:
+    words = STRANGE[kind]()
+    given = feed(words) | {"x": words.reshape(-1, 1) if kind != "strided" else words[:, None]}
+    made.run(None, feed(WORDS[: len(words)]))
+    by_python.clear()
+    assert outcome(made.run, given) == outcome(made._caller.call_checked, given)
+    assert len(by_python) == 1
+
+
+def outcome(run: Callable[..., Any], given: dict[str, Any]) -> Any:
+    try:
+        return run(None, given)[0].tolist()
+    except Exception as error:
+        return type(error), str(error)
+
+
+def test_a_kind_of_text_is_asked_nothing() -> None:
+    look_up = texts.look_up(session(TABLE)._program.image)
+    assert look_up is not None
+    table = {"red": 4, "cat": 7}
+    found = look_up(WORDS[:4].reshape(2, 2).copy(), table)
+    assert found is not None
+    assert found.tolist() == [[4, 7], [-1, -1]]
+    assert look_up(_with(Own("red")), table) is None
+    for wrong in (WORDS[::2], WORDS.astype("U"), np.zeros(3), WORDS.tolist()):
+        assert look_up(wrong, table) is None  # type: ignore[arg-type]
+
+
+def test_many_categories_and_texts() -> None:
+    keys = [f"key {n}" for n in range(300)]
+    listed, numbers = ", ".join(f'"{key}"' for key in keys), ", ".join(map(str, range(0, 600, 2)))
+    made = session(LABELS.replace("KEYS", listed).replace("NUMBERS", numbers))
+    chosen = np.random.default_rng(0).integers(-100, 400, 2000)
+    words = np.array([f"key {n}" for n in chosen], object)
+    for _ in range(3):
+        (y,) = made.run(None, {"x": words})
+        assert np.array_equal(y, np.where((chosen < 0) | (chosen >= 300), -1, 2 * chosen))
+    assert knows(made) == 1
+
+
+@pytest.mark.slow
+def test_references_are_given_back(made: Any) -> None:
+    word = "".join(["re", "d "])
+    words, other = np.full(8, word, object), _with(b"red")
+    before = sys.getrefcount(word), sys.getrefcount(None), sys.getrefcount(words)
+    for _ in range(1500):
+        made.run(None, feed(words))
+        outcome(made.run, feed(other))
+    after = sys.getrefcount(word), sys.getrefcount(None), sys.getrefcount(words)
+    assert max(abs(a - b) for a, b in zip(after, before, strict=True)) < 1000, "not one a run"
+
+
+@pytest.mark.slow
+def test_several_threads(made: Any) -> None:
+    wrong = []
+
+    def work(shift: int) -> None:
+        words, numbers = np.roll(WORDS, shift), np.roll(LOOKED_UP, shift)
+        for n in range(400):
+            rows = 1 + n % 8
+            if not np.array_equal(
+                made.run(None, feed(words[:rows]))[0], expected(words[:rows], numbers[:rows])
+            ):
+                wrong.append(shift)
+
+    workers = [threading.Thread(target=work, args=(shift,)) for shift in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process(made: Any) -> None:
+    made.run(None, feed(WORDS))
+    child = os.fork()
+    if not child:
+        right = all(
+            np.array_equal(made.run(None, feed(WORDS))[0], expected(WORDS, LOOKED_UP)) for _ in range(3)
+        )
+        os._exit(not right)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.slow
+def test_better_code_is_taken_up(made: Any) -> None:
+    made.run(None, feed(WORDS))
+    made._program.compile_fully()
+    assert np.array_equal(made.run(None, feed(WORDS))[0], expected(WORDS, LOOKED_UP))
+
+
+def test_an_interpreter_without_native_look_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "words", lambda: None)
+    made = session(TABLE)
+    for _ in range(3):
+        assert np.array_equal(made.run(None, feed(WORDS))[0], expected(WORDS, LOOKED_UP))
+    assert not knows(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g (string[N] x, float[N] z) => (float[N] y) { y = Neg(z) }",
+        "g (string[N] x, float[N] z) => (float[N] y) { n = Cast<to = 1>(x) y = Add(n, z) }",
+        """g (string[N,1] x, float[N] z) => (float[N] y, string[N,1] v) {
+            n = ai.onnx.ml.OneHotEncoder<cats_strings = ["red"]>(x) s = ReduceSum<keepdims = 0>(n)
+            y = Add(s, z) v = Identity(x) }""",
+    ],
+)
+def test_texts_that_are_not_all_looked_up_stay_with_python(text: str) -> None:
+    made = session(text)
+    words = np.array(["1", "2"], object).reshape((-1, 1)[: 1 + ("N,1" in text)])
+    for _ in range(3):
+        made.run(None, {"x": words, "z": np.ones(2, np.float32)})
+    assert not knows(made)
+    words = words.copy()
+    words.reshape(-1)[0] = b"\xff"
+    with pytest.raises(Exception, match="not UTF-8"):
+        made.run(None, {"x": words, "z": np.ones(2, np.float32)})
