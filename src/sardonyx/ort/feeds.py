@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import repeat
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.signature import TensorInfo
 from sardonyx.errors import RunError
 from sardonyx.ort.exceptions import Fail, InvalidArgument, RuntimeException, status
-from sardonyx.runtime import allocate
+from sardonyx.runtime import allocate, texts
 
 Array = np.ndarray[Any, Any]
 
@@ -158,11 +156,14 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
     if array.dtype.kind not in "OUSTV":
         raise _wrong_type(spec, f"tensor({_onnx_name(array.dtype)})")
     plain = type(array) is np.ndarray and array.dtype == object and array.flags.c_contiguous
-    if plain and holds_texts(array):
-        return array
+    if not plain:
+        allocate.ask(array.size * _TEXT_BYTES)
+    whole = np.asarray(array, dtype=object, order="C")
+    if holds_texts(whole):
+        return whole
     allocate.ask(array.size * _TEXT_BYTES)
     try:
-        rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
+        rows = [_text(item) for item in whole.ravel().tolist()]
     except UnicodeDecodeError as error:
         raise status(
             InvalidArgument, f"input '{spec.name}': a byte string is not UTF-8 text: {error}"
@@ -176,7 +177,7 @@ def holds_texts(array: Array) -> bool:
     """Whether all elements of an object array are str; asks none of them, for that may run code."""
     if array.size == 1:
         return type(array.item()) is str
-    return all(map(is_, map(type, array.ravel().tolist()), repeat(str)))
+    return texts.are_texts(array)
 
 
 def _text(item: object) -> str:

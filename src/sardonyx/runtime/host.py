@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import evaluate
 from sardonyx.base.dtype import OBJECT, DType
 from sardonyx.errors import RunError
-from sardonyx.runtime import allocate
+from sardonyx.runtime import allocate, texts
 from sardonyx.runtime.data import HostFunction
 
 if TYPE_CHECKING:
@@ -124,7 +124,17 @@ class Prepared:
         value = Value(op.prim, (), op.attrs, op.dtype, op.shape, None, op.results)
         value.origins = op.origins
         self._run = prepared(value)
+        if self.table is not None:
+            self._run = _numbering(self.table, self._run)
         return self._run
+
+
+def _numbering(table: Mapping[str, int], otherwise: HostFunction) -> HostFunction:
+    def run(args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+        found = texts.numbers(args[0], table)
+        return otherwise(args, symbols) if found is None else found
+
+    return run
 
 
 def size_of(size: Any, symbols: Mapping[str, int]) -> int | None:

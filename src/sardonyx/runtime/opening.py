@@ -1,7 +1,6 @@
 """Steps of the host before all native calls: a run is then these and one segment.
 
-Texts that become numbers are such steps; native code does those. Decides which programs open so; must not
-know what other steps do.
+Texts that become numbers are such steps. Decides which programs open so; must not know what other steps do.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import numpy as np
 from sardonyx.errors import contradiction
 from sardonyx.runtime.bound import Bound, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData
-from sardonyx.runtime.texts import LookUp, Lookup, Table
+from sardonyx.runtime.texts import Lookup
 
 if TYPE_CHECKING:
     from sardonyx.runtime.weights import Weights
 
 Array = np.ndarray[Any, Any]
-Run = Callable[[Sequence[Any]], Any]
 Opening = Callable[[Sequence[Any]], list[Array]]
 """From the feeds of a run to what native code reads of its first steps, one array for each of its patches."""
 
@@ -50,7 +48,6 @@ def opening(
     feeds: Sequence[Any],
     symbols: Mapping[str, int],
     weights: Weights,
-    look_up: LookUp | None,
 ) -> tuple[Opening, tuple[Lookup, ...] | None] | None:
     """The steps for feeds of these shapes, whose results `read` native code wants.
 
@@ -69,10 +66,8 @@ def opening(
         if prepared is None or run is None or any(arg is None for arg in args):
             return None
         place = places[step.into[0]] = len(feeds) + len(places)
-        if look_up is not None and prepared.table is not None:
-            run = _looking_up(look_up, prepared.table, run)
-            if type(args[0]) is int and args[0] < len(feeds):
-                lookups[place] = Lookup(args[0], prepared.table, feeds[args[0]].size)
+        if prepared.table is not None and type(args[0]) is int and args[0] < len(feeds):
+            lookups[place] = Lookup(args[0], prepared.table, feeds[args[0]].size)
         runs.append((run, args, step.name))
     wanted = [places[number] for number in read]
 
@@ -88,14 +83,6 @@ def opening(
     if len(lookups) < len(runs):
         return opened, None
     return opened, tuple(lookups[place] for place in wanted)
-
-
-def _looking_up(look_up: LookUp, table: Table, otherwise: Run) -> Run:
-    def run(args: Sequence[Any]) -> Array:
-        numbers = look_up(args[0], table)
-        return otherwise(args) if numbers is None else numbers
-
-    return run
 
 
 def _argument(

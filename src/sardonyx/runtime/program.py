@@ -19,7 +19,7 @@ from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
-from sardonyx.runtime import team
+from sardonyx.runtime import team, texts
 from sardonyx.runtime.bound import Binder, Bound
 from sardonyx.runtime.closing import Closer, closed
 from sardonyx.runtime.data import ClosingStep, HostStep, ProgramData, Segment
@@ -30,7 +30,6 @@ from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
-from sardonyx.runtime.texts import look_up
 from sardonyx.runtime.weights import Weights
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ class Program:
         self._images = [image]
         self.threads = max(1, threads)
         self.team = team.shared(image)
+        texts.offer(image)
         self.execute: Execute = self.team.run
         self._bases = np.zeros(len(data.storages) + 1, np.int64)
         constants = [(n, spec.number) for n, spec in enumerate(data.storages) if spec.kind == "const"]
@@ -101,7 +101,6 @@ class Program:
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
         self._opening = opening_steps(self.data)
-        self._look_up = look_up(image) if self._opening else None
         self._closer = Closer(data.closing, start) if data.closing is not None else None
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
@@ -132,7 +131,6 @@ class Program:
             body.exchange(image)
         self._images.append(image)
         self.image, self.execute = image, self.team.run
-        self._look_up = look_up(image) if self._opening else None
         self.binders = self._bound_to(image)
         self._table = self.binders[-1].table if self._is_one else {}
         for follower in list(self.followers):
@@ -244,9 +242,7 @@ class Program:
     @property
     def is_native(self) -> bool:
         """Whether runs are native calls, and what closes them, for all usual feeds."""
-        return self._is_one and (
-            not self._opening or (self._look_up is not None and are_lookups(self._opening))
-        )
+        return self._is_one and are_lookups(self._opening)
 
     def native(self, shapes: tuple[tuple[int, ...], ...]) -> Bound | None:
         """The calls of a run for feeds of these shapes, if they were bound and it is one segment."""
@@ -280,7 +276,7 @@ class Program:
         if self._opening:
             read = [self.data.storages[storage].number for storage, _ in bound.patches]
             before = [self._before(binder, symbols) for binder in self.binders[:-1]]
-            opened = opening(self._opening, before, read, feeds, symbols, self.weights, self._look_up)
+            opened = opening(self._opening, before, read, feeds, symbols, self.weights)
         if self._closer is not None:
             closes = self._closer.for_sizes(symbols, len(feeds))
         if (opened is None) == bool(self._opening) or (closes is None) != (self._closer is None):

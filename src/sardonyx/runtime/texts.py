@@ -1,11 +1,13 @@
-"""Texts as numbers by native code: it reads the objects of an array and asks a dictionary for each.
+"""Texts read by native code: whether the objects of an array are texts, and which numbers stand for them.
 
-Decides whether an interpreter and an image allow that; must not know which step of a run it is.
+Decides whether this interpreter allows that; must not know which step of a run it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ from sardonyx.runtime.pointers import address_of
 
 Array = np.ndarray[Any, Any]
 Table = Mapping[str, int]
-LookUp = Callable[[Array, Table], Array | None]
-"""From texts and the numbers of known ones to those of all, -1 for others; None if something is no text."""
+Native = Callable[[Array, Table | None, Array], bool]
+"""`sdx_texts`; see `object/texts.ll`."""
 
 _NAME = b"texts"
+_image: LoadedImage | None = None
+_native: Native | None = None
 
 
 class Lookup(NamedTuple):
@@ -32,21 +36,54 @@ class Lookup(NamedTuple):
     size: int
 
 
-def look_up(image: LoadedImage) -> LookUp | None:
-    """The function of an image that looks texts up; None if this interpreter allows none."""
-    known = interpreter.words()
-    if known is None:
+def offer(image: LoadedImage) -> None:
+    """Have texts read by the code of this image, which is kept, if none was offered before."""
+    global _image
+    _image = _image or image
+
+
+def are_texts(objects: Array) -> bool:
+    """Whether all elements of an object array are str; asks none of them, for that may run code."""
+    native = _reader() if _is_plain(objects) else None
+    if native is not None:
+        return native(objects, None, objects)
+    return all(map(is_, map(type, objects.ravel().tolist()), repeat(str)))
+
+
+def numbers(texts: Array, table: Table) -> Array | None:
+    """The number of each text, -1 of those that the dictionary lacks.
+
+    None if something is not exactly a str, or if this is left to Python.
+    """
+    native = _reader() if _is_plain(texts) else None
+    if native is None:
         return None
+    found = allocate.empty(texts.shape, np.int64)
+    return found if native(texts, table, found) else None
+
+
+def _is_plain(texts: Array) -> bool:
+    return (
+        type(texts) is np.ndarray
+        and texts.dtype == object
+        and (flags := texts.flags).c_contiguous
+        and flags.aligned
+    )
+
+
+def _reader() -> Native | None:
+    global _native
+    if _native is None and _image is not None:
+        known = interpreter.words()
+        if known is not None:
+            _native = _made(_image, known)
+    return _native
+
+
+def _made(image: LoadedImage, known: interpreter.Words) -> Native:
     words = allocate.aligned_words(Shortcut.WORDS)
     words[Shortcut.INTERPRETER] = address_of(known)
     held = words.view(interpreter.Held)
     held.owner = image, known
-    native = interpreter.builtin(held, image.address("sdx_texts"), _NAME)
-
-    def looked_up(texts: Array, table: Table) -> Array | None:
-        if type(texts) is not np.ndarray or not texts.dtype.hasobject or not texts.flags.carray:
-            return None
-        numbers = np.empty(texts.shape, np.int64)
-        return numbers if native(texts, table, numbers) else None
-
-    return looked_up
+    made: Native = interpreter.builtin(held, image.address("sdx_texts"), _NAME)
+    return made

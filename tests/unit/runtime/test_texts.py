@@ -146,16 +146,22 @@ def outcome(run: Callable[..., Any], given: dict[str, Any]) -> Any:
         return type(error), str(error)
 
 
-def test_a_kind_of_text_is_asked_nothing() -> None:
-    look_up = texts.look_up(session(TABLE)._program.image)
-    assert look_up is not None
+@pytest.mark.parametrize("native", [True, False])
+def test_a_kind_of_text_is_asked_nothing(native: bool, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native:
+        monkeypatch.setattr(texts, "_reader", lambda: None)
     table = {"red": 4, "cat": 7}
-    found = look_up(WORDS[:4].reshape(2, 2).copy(), table)
-    assert found is not None
-    assert found.tolist() == [[4, 7], [-1, -1]]
-    assert look_up(_with(Own("red")), table) is None
-    for wrong in (WORDS[::2], WORDS.astype("U"), np.zeros(3), WORDS.tolist()):
-        assert look_up(wrong, table) is None  # type: ignore[arg-type]
+    square, read_only = WORDS[:4].reshape(2, 2), WORDS.copy()
+    read_only.flags.writeable = False
+    found = texts.numbers(square, table)
+    assert found is None if not native else found.tolist() == [[4, 7], [-1, -1]]
+    assert texts.numbers(_with(Own("red")), table) is None
+    for wrong in (WORDS[::2], WORDS.astype("U"), np.zeros(3), np.array(WORDS, [("a", object)])):
+        assert texts.numbers(wrong, table) is None
+    assert all(map(texts.are_texts, (square, square.T, WORDS[::2], WORDS[:0], read_only)))
+    for strange in (None, 1.5, b"red", np.str_("red"), Own("red")):
+        assert not texts.are_texts(_with(strange))
+        assert not texts.are_texts(np.repeat(_with(strange), 2)[::2])
 
 
 def test_many_categories_and_texts() -> None:
