@@ -77,6 +77,14 @@ def test_the_scale_of_a_norm_says_how_many_channels_there_are(node: str) -> None
     assert graph.outputs[0][1].shape[1] == 64
 
 
+@pytest.mark.parametrize("interleaved", [0, 1])
+@pytest.mark.parametrize("heads", ["B,4,S,16", "B,S,64"])
+def test_a_rotary_embedding_is_one_kernel(heads: str, interleaved: int) -> None:
+    node = f"RotaryEmbedding<num_heads=4, interleaved={interleaved}>(x, c, s)"
+    inputs = f"float[{heads}] x, float[B,S,8] c, float[B,S,8] s"
+    assert groups(parse(f"g ({inputs}) => (float[{heads}] y) {{ y = {node} }}", 23)) == ["loops"]
+
+
 def test_gelu_is_an_epilogue() -> None:
     body = "g (float[N,64] x) => (float[N,32] y) { h = MatMul(x, w) y = Gelu(h) }"
     assert groups(parse(body, w=zeros(64, 32))) == ["contract"]

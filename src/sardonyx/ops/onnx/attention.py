@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
-from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
+from sardonyx.ir.value import Value, concat, const, dim_value, iota, scalar
 from sardonyx.ops.demands import at_least, element_type, equal, ranked, shaped, spread_over
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import op
@@ -23,13 +25,16 @@ _LOWEST_OF = {dt.F16: -65504.0, dt.F64: -1.7976931348623157e308}
 
 def split_heads(x: Value, heads: int | None) -> Value:
     """[B, S, H * D] as [B, H, S, D]; a tensor of rank 4 as it is."""
-    if x.rank == 4:
-        return x
+    return x if x.rank == 4 else heads_beside(x, heads).transpose(0, 2, 1, 3)
+
+
+def heads_beside(x: Value, heads: int | None) -> Value:
+    """[B, S, H * D] as [B, S, H, D]."""
     if not heads:
         raise ShapeError("attention over tensors of rank 3 needs the numbers of heads")
     size = dims.floordiv(x.shape[2], heads)
     equal(size * heads, x.shape[2], f"the last axis is not the features of {heads} heads, which would be")
-    return x.reshape((*x.shape[:2], heads, size)).transpose(0, 2, 1, 3)
+    return x.reshape((*x.shape[:2], heads, size))
 
 
 def join_heads(y: Value) -> Value:
@@ -198,16 +203,14 @@ def rotate(x: Value, cos: Value, sin: Value, *, interleaved: bool) -> Value:
     half = cos.shape[-1]
     lead, rest = x.shape[:-1], x.shape[-1] - half * 2
     none = (0,) * len(lead)
-    start, step = (1, 2) if interleaved else (half, 1)
-    ones = (1,) * len(lead)
-    a = x.slice((*none, 0), (*lead, half), (*ones, step))
-    b = x.slice((*none, start), (*lead, half), (*ones, step))
-    real, imaginary = a * cos - b * sin, a * sin + b * cos
-    if interleaved:
-        pairs = [y.reshape((*lead, half, 1)) for y in (real, imaginary)]
-        turned = concat(pairs, len(lead) + 1).reshape((*lead, half * 2))
-    else:
-        turned = concat([real, imaginary], len(lead))
+    apart, which = ((half, 2), x.rank) if interleaved else ((2, half), x.rank - 1)
+    pairs = x.slice((*none, 0), (*lead, half * 2)).reshape((*lead, *apart))
+    steps = tuple(-1 if axis == which else 1 for axis in range(pairs.rank))
+    others = pairs.slice(tuple(1 if step < 0 else 0 for step in steps), pairs.shape, steps)
+    signs = const(np.array([-1, 1], sin.dtype.numpy)).reshape([2 if step < 0 else 1 for step in steps])
+    both = (half, 1) if interleaved else (1, half)
+    cos, sin = (v.reshape((*v.shape[:-1], *both)) for v in (cos, sin))
+    turned = (pairs * cos + others * (sin * signs)).reshape((*lead, half * 2))
     return turned if rest == 0 else concat([turned, x.slice((*none, half * 2), (*lead, rest))], len(lead))
 
 
@@ -223,9 +226,9 @@ def rotary_embedding(
     rotary_embedding_dim: int = 0,
 ) -> Value:
     """Every head of x rotated by the angles of its position."""
-    heads = split_heads(x, num_heads)
+    heads, among = (heads_beside(x, num_heads), 2) if x.rank == 3 else (x, 1)
     ranked(heads, "the input", 4)
-    batch, _, length, width = heads.shape
+    batch, length, width = heads.shape[0], heads.shape[3 - among], heads.shape[3]
     sin = shaped(sin_cache, "sin_cache", *cos_cache.shape)
     if position_ids is not None:
         ranked(cos_cache, "cos_cache", 2)
@@ -235,6 +238,6 @@ def rotary_embedding(
         ranked(cos_cache, "cos_cache", 3)
         cos, sin = (shaped(c, "cos_cache", batch, length, c.shape[2]) for c in (cos_cache, sin))
     equal(cos.shape[2] * 2, rotary_embedding_dim or width, "the cache and what is rotated differ in width")
-    angles = [c.reshape((c.shape[0], 1, *c.shape[1:])) for c in (cos, sin)]
+    angles = [c.reshape((*c.shape[:among], 1, *c.shape[among:])) for c in (cos, sin)]
     y = rotate(heads, *angles, interleaved=bool(interleaved))
-    return join_heads(y) if x.rank == 3 else y
+    return y.reshape(x.shape) if x.rank == 3 else y
