@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.ir.place import Storage
+from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Conv, Gemm, Winograd
 from sardonyx.kernels.call import Argument, NativeCall, in_order
 from sardonyx.kernels.epilogue import epilogue_reads
@@ -51,9 +53,17 @@ class Contraction:
     sources: Sequence[Storage]
 
     def call(
-        self, symbol: str, kind: str, *, work: Dim, scratch_bytes: Dim, arithmetic: str, plan: str
+        self,
+        symbol: str,
+        kind: str,
+        *,
+        work: Dim,
+        scratch_bytes: Dim,
+        arithmetic: str,
+        plan: str,
+        flops: Dim | None = None,
     ) -> NativeCall:
-        """The call of `symbol`; the rest as `NativeCall` says."""
+        """The call of `symbol`; the rest as `NativeCall` says, `flops` being the work unless given."""
         words = {**self.words, **self.end.words}
         store = self.kernel.body[-1]
         assert isinstance(store, Store)
@@ -68,5 +78,13 @@ class Contraction:
             kind=kind,
             arithmetic=arithmetic,
             plan=plan,
-            flops=work,
+            flops=work if flops is None else flops,
         )
+
+
+def results_of(anchor: Value) -> Dim:
+    """How many sums a convolution has; the channels that fill up its last block are none."""
+    if anchor.prim != "conv_blocked":
+        return anchor.size
+    batch, _, *positions, _ = anchor.shape
+    return dims.product([batch, *positions, anchor.args[1].shape[0]])

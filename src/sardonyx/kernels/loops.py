@@ -23,10 +23,14 @@ from sardonyx.loops.nest import (
     Reduce,
     Statement,
     Store,
+    roots,
     trip_count,
+    walk,
 )
 from sardonyx.loops.schedule import schedule
 from sardonyx.loops.structure import Parts, structure
+
+_NO_FUNCTIONS = frozenset({"cast", "bitcast", "where"})
 
 
 class _Made(NamedTuple):
@@ -139,8 +143,22 @@ def work(kernel: Kernel) -> dims.Dim:
 
 
 def flops(kernel: Kernel) -> dims.Dim:
-    """How many functions of numbers the kernel computes, a step of a reduction being one."""
-    return _counted(kernel, lambda statement: _count(statement, Apply) + isinstance(statement, Reduce))
+    """How many functions of floats the kernel computes at least, a step of a reduction being one.
+
+    What does not change along an axis is computed once for all its points; a choice or conversion is none.
+    """
+    total: dims.Dim = 0
+    for expr in walk(e for statement in kernel.body for e in roots(statement)):
+        if isinstance(expr, Apply) and expr.prim not in _NO_FUNCTIONS and _is_of_floats(expr):
+            total = total + trip_count(expr.axes)
+    for statement in kernel.body:
+        if isinstance(statement, Reduce) and statement.result.dtype.is_float:
+            total = total + trip_count((*kernel.outer, *statement.axes))
+    return total
+
+
+def _is_of_floats(expr: Apply) -> bool:
+    return any(part.dtype.is_float for part in (expr, *expr.args))
 
 
 def _counted(kernel: Kernel, cost: Callable[[Statement], int]) -> dims.Dim:

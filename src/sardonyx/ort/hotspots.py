@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sardonyx.runtime.runnable import CallTime
 
 _LEAST_RUNS, _MOST_RUNS = 3, 1000
+_CLOCK_NS = 50.0
+"""Clocks tell steps of some 10 ns."""
 
 
 class Hotspot(NamedTuple):
@@ -40,14 +42,19 @@ class Hotspot(NamedTuple):
     runs: int = 1
 
     @property
+    def is_measured(self) -> bool:
+        """Whether it takes long enough for a clock to tell."""
+        return self.busy_ns >= _CLOCK_NS
+
+    @property
     def gflops(self) -> float:
-        """Thousands of millions of floating-point operations a second."""
-        return self.flops / self.busy_ns if self.busy_ns else 0.0
+        """Thousands of millions of floating-point operations a second; 0 = unknown."""
+        return self.flops / self.busy_ns if self.is_measured else 0.0
 
     @property
     def gigabytes(self) -> float:
-        """Thousands of millions of bytes a second."""
-        return self.traffic_bytes / self.busy_ns if self.busy_ns else 0.0
+        """Thousands of millions of bytes a second; 0 = unknown."""
+        return self.traffic_bytes / self.busy_ns if self.is_measured else 0.0
 
 
 def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float) -> list[Hotspot]:

@@ -18,7 +18,7 @@ _NODES_SHOWN = 4
 def of_peak(call: Hotspot, peak: Peak) -> float:
     """The share of what the machine could do at most; 0 = unknown."""
     work = call.flops, call.traffic_bytes
-    return peak.share(*work, call.busy_ns * 1e-9, call.arithmetic) if call.busy_ns else 0.0
+    return peak.share(*work, call.busy_ns * 1e-9, call.arithmetic) if call.is_measured else 0.0
 
 
 def text(calls: Sequence[Hotspot], peak: Peak | None = None, most: int = 20) -> str:
@@ -57,7 +57,7 @@ def _share(part: float, total: float) -> str:
 
 def _speeds(call: Hotspot, peak: Peak) -> tuple[str, str, str]:
     return (
-        f"{call.gflops:.1f}" if call.flops else "-",
-        f"{call.gigabytes:.1f}" if call.traffic_bytes else "-",
-        f"{of_peak(call, peak):.0%}" if call.flops or call.traffic_bytes else "-",
+        f"{call.gflops:.1f}" if call.gflops else "-",
+        f"{call.gigabytes:.1f}" if call.gigabytes else "-",
+        f"{of_peak(call, peak):.0%}" if call.is_measured and (call.flops or call.traffic_bytes) else "-",
     )

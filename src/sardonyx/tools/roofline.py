@@ -7,7 +7,7 @@ arithmetic and memory. Decides scales; must not know how kernels are timed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sardonyx.base import svg
 from sardonyx.base.explanation import count
@@ -28,9 +28,12 @@ def draw(calls: Sequence[Hotspot], peak: Peak, title: str) -> str:
     ranked = sorted(calls, key=lambda call: -call.busy_ns)
     ranks = {id(call): number for number, call in enumerate(ranked[:_MOST], 1)}
     total = sum(call.busy_ns + call.wait_ns for call in calls) or 1.0
+    of_fp32 = peak._replace(products=())
     marks = [
         svg.text(_EDGE, 34, title, kind="title"),
-        svg.text(_EDGE, 54, f"{time_text(total / 1e9)} in {len(calls)} kernels; {peak.text()}", kind="soft"),
+        svg.text(
+            _EDGE, 54, f"{time_text(total / 1e9)} in {len(calls)} kernels; {of_fp32.text()}", kind="soft"
+        ),
         *_legend(78),
     ]
     top = 84.0
@@ -67,7 +70,7 @@ def _bars(
             figures = f"{time_text(call.busy_ns / 1e9)}, {call.busy_ns / total:.1%}{_speed(call, peak)}"
             yield (
                 svg.text(_EDGE + 20, 13, str(ranks[id(call)]), "end", "soft")
-                + svg.text(_EDGE + 28, 13, _short(call.plan, 60))
+                + svg.text(_EDGE + 28, 13, _short(call.plan, 56))
                 + svg.bar(_EDGE + _NAMES, 3, max(1.0, long), _ROW - 5, _kind(call))
                 + svg.text(_EDGE + _NAMES + long + 8, 13, figures, kind="soft"),
                 _ROW,
@@ -92,10 +95,11 @@ def _by_layer(calls: Sequence[Hotspot]) -> dict[str, list[Hotspot]]:
 
 
 def _plot(ranked: Sequence[Hotspot], peak: Peak) -> Iterator[str]:
-    known = [call for call in ranked if call.flops and call.traffic_bytes and call.busy_ns]
-    far, top = peak.rates[-1][1], peak.flops / 1e9
-    x = _Scale([0.1, 2 * peak.flops / far, *map(_intensity, known)], _PLOT_LEFT, _WIDTH - 2 * _EDGE)
-    y = _Scale([top / 10, top, *(call.gflops for call in known)], _PLOT_HEIGHT, 0)
+    known = [call for call in ranked if call.gflops and call.traffic_bytes]
+    tops = _tops(known, peak)
+    far, low, high = peak.rates[-1][1], min(tops.values()) / 1e9, max(tops.values()) / 1e9
+    x = _Scale([0.1, 2e9 * high / far, *map(_intensity, known)], _PLOT_LEFT, _WIDTH - 2 * _EDGE)
+    y = _Scale([low / 10, high, *(call.gflops for call in known)], _PLOT_HEIGHT, 0)
     yield svg.text(_EDGE, -40, "Roofline: the larger a dot, the longer its kernel takes", kind="head")
     yield svg.text(_PLOT_LEFT - 8, -12, "GFLOP/s", "end", "soft")
     yield svg.text((x.start + x.end) / 2, _PLOT_HEIGHT + 40, "operations a byte", "middle", "soft")
@@ -105,7 +109,7 @@ def _plot(ranked: Sequence[Hotspot], peak: Peak) -> Iterator[str]:
     for value in y.decades():
         yield svg.line(x.start, y(value), x.end, y(value))
         yield svg.text(x.start - 8, y(value) + 4, f"{value:g}", "end", "soft")
-    yield from _roofs(x, y, peak)
+    yield from _roofs(x, y, peak, tops)
     for call in known:
         radius = max(2.5, _LARGEST_DOT * math.sqrt(call.busy_ns / known[0].busy_ns))
         hint = f"{call.plan}: {call.gflops:.1f} GFLOP/s"
@@ -119,19 +123,29 @@ def _plot(ranked: Sequence[Hotspot], peak: Peak) -> Iterator[str]:
                 yield svg.text(across, up + 4, str(number), "middle")
 
 
-def _roofs(x: _Scale, y: _Scale, peak: Peak) -> Iterator[str]:
+def _tops(calls: Sequence[Hotspot], peak: Peak) -> dict[str, float]:
+    """Operations a second of fp32, and of what else some call multiplies by."""
+    used = {call.arithmetic for call in calls}
+    others = (row for row in peak.products if any(name.startswith(row[0]) for name in used))
+    return {"": peak.flops, **{name.partition(",")[0]: rate for name, rate in others}}
+
+
+def _roofs(x: _Scale, y: _Scale, peak: Peak, tops: Mapping[str, float]) -> Iterator[str]:
     """Lines that no kernel should be above: bytes from the nearest cache or from memory, and arithmetic."""
-    top = peak.flops / 1e9
+    most = max(tops.values())
     near = max(rate for _, rate in peak.rates)
     for rate, name in ((near, "caches"), (peak.rates[-1][1], "memory")):
         first = max(x.low, y.low * 1e9 / rate)
-        left, low, right, high = x(first), y(first * rate / 1e9), x(peak.flops / rate), y(top)
+        left, low, right, high = x(first), y(first * rate / 1e9), x(most / rate), y(most / 1e9)
         yield svg.line(left, low, right, high, "roof")
         slope = math.degrees(math.atan2(high - low, right - left))
         told = svg.text(12, -6, f"{name} {rate / 1e9:.0f} GB/s", kind="soft")
         yield f'<g transform="translate({left:.1f} {low:.1f}) rotate({slope:.1f})">{told}</g>'
-    yield svg.line(x(peak.flops / near), y(top), x.end, y(top), "roof")
-    yield svg.text(x.end, y(top) - 6, f"{top:.0f} GFLOP/s", "end", "soft")
+    for name, top in tops.items():
+        yield svg.line(x(top / near), y(top / 1e9), x.end, y(top / 1e9), "roof")
+        yield svg.text(
+            x(top / near) + 12, y(top / 1e9) - 6, f"{top / 1e9:.0f} GFLOP/s {name}".rstrip(), kind="soft"
+        )
 
 
 class _Scale:
@@ -156,9 +170,9 @@ def _intensity(call: Hotspot) -> float:
 
 
 def _speed(call: Hotspot, peak: Peak) -> str:
-    if call.flops:
+    if call.gflops:
         return f", {call.gflops:.0f} GFLOP/s, {of_peak(call, peak):.0%} of peak"
-    if call.traffic_bytes:
+    if call.gigabytes:
         return f", {call.gigabytes:.0f} GB/s, {of_peak(call, peak):.0%} of peak"
     return ""
 

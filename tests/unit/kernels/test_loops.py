@@ -45,6 +45,22 @@ def test_what_is_touched_and_how_much_is_done() -> None:
     assert work(sums) == flops(sums) == 30, "a point costs one at least, a step of a sum is one"
 
 
+def test_what_is_the_same_for_a_row_is_computed_once_and_conversions_are_no_functions() -> None:
+    row, column = Axis("i", N), Axis("j", 10)
+    x, scale, y = (
+        Buffer(name, kind, "in", Storage("input", kind, N))
+        for name, kind in (("x", dt.F32), ("s", dt.F32), ("y", dt.I8))
+    )
+    root = Apply("sqrt", (Load(scale, along(row), dt.F32),), dt.F32)
+    scaled = Apply("mul", (Load(x, along(row).scale(10) + along(column), dt.F32), root), dt.F32)
+    whole = Apply("add", (Apply("cast", (scaled,), dt.I8), Apply("cast", (scaled,), dt.I8)), dt.I8)
+    store = Store(y, along(row).scale(10) + along(column), (), whole)
+    nest = Kernel("q", (row, column), (store,), ())
+    assert flops(nest) == 10 * N + N
+    largest = Reduce(Reduced("t", dt.I8, frozenset([row])), "rmax", (column,), whole)
+    assert flops(Kernel("m", (row,), (largest,), ())) == 10 * N + N
+
+
 def test_of_a_table_only_what_is_picked_counts() -> None:
     table, result, at = (
         Storage("input", kind, size) for kind, size in ((dt.F32, 9), (dt.F32, N), (dt.I64, N))

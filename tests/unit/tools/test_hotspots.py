@@ -28,10 +28,12 @@ def test_speeds_and_how_near_they_come_to_the_peak() -> None:
         Hotspot(("b",), "k", "loops", 500.0, 0.0, 0, 10_000),
         Hotspot(("c",), "k", "host", 250.0, 0.0),
         Hotspot(("d",), "k", "skipped", 0.0, 0.0, 10, 10),
+        Hotspot(("e",), "k", "shorter than a clock tells", 0.4, 0.0, 10, 10),
     ]
     head, *rows = (line.split() for line in text(calls, peak).splitlines())
     assert head[3:7] == ["GFLOP/s", "GB/s", "of", "peak"]
     assert [row[6:9] for row in rows[:3]] == [["2.0", "0.1", "50%"], ["-", "20.0", "2000%"], ["-", "-", "-"]]
     told = as_json(calls, peak)
-    assert [row["of_peak"] for row in told["calls"]] == pytest.approx([0.5, 20.0, 0.0, 0.0])
+    assert [row["of_peak"] for row in told["calls"]] == pytest.approx([0.5, 20.0, 0.0, 0.0, 0.0])
+    assert [row[6:9] for row in rows[3:5]] == [["-", "-", "-"]] * 2
     assert told["peak"]["flops"] == 4e9

@@ -50,9 +50,25 @@ def test_the_longest_are_shown_and_the_others_counted(kernels: int, rest: str) -
     assert len(list(ElementTree.fromstring(drawn).iter(f"{SPACE}circle"))) == kernels
 
 
-@pytest.mark.parametrize("calls", [[], [call("a", 0.0)], [call("a", 10.0, 0)]])
+@pytest.mark.parametrize("calls", [[], [call("a", 0.0)], [call("a", 10.0)], [call("a", 100.0, 0)]])
 def test_models_without_anything_to_place_still_have_roofs(calls: list[Hotspot]) -> None:
     assert {"caches 100 GB/s", "memory 10 GB/s", "100 GFLOP/s"} <= set(words(draw(calls, PEAK, "m")))
+
+
+def test_what_multiplies_faster_than_fp32_has_a_roof_of_its_own() -> None:
+    peak = PEAK._replace(products=(("i8 by usdot v, sums in i32", 4e11), ("i16 by smlal v", 2e11)))
+    calls = [
+        call("a", 1e6),
+        call("b", 1e3, 3 * 10**5)._replace(arithmetic="i8 by usdot v, sums in i32, any weights"),
+    ]
+    drawn = draw(calls, peak, "m")
+    roofs = [
+        line for line in ElementTree.fromstring(drawn).iter(f"{SPACE}line") if line.get("class") == "roof"
+    ]
+    flat = [float(line.attrib["y1"]) for line in roofs if line.get("y1") == line.get("y2")]
+    dots = [float(dot.attrib["cy"]) for dot in ElementTree.fromstring(drawn).iter(f"{SPACE}circle")]
+    assert {"100 GFLOP/s", "400 GFLOP/s i8 by usdot v"} <= set(words(drawn)) and len(flat) == 2
+    assert min(flat) < min(dots) < max(flat), "300 GFLOP/s are above one roof and below the other"
 
 
 def test_dots_lie_inside_the_plot_and_larger_ones_took_longer() -> None:

@@ -18,7 +18,7 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.kernels.contraction import Contraction
+from sardonyx.kernels.contraction import Contraction, results_of
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.abreast import abreast_of
 from sardonyx.kernels.convolution.again import added_again
@@ -99,6 +99,7 @@ def conv_call(
         f"sdx_conv_{again.how if again else _how(few, matrix)}{_input_of(x) if band else ''}{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
+        flops=results_of(anchor) * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes() + (again.room if again else _room(anchor, band, goal)),
         arithmetic=f"{matrix or goal.tile(operand)}{', any weights' if again and again.how else ''}",
         plan=_plan(anchor, end.plan),

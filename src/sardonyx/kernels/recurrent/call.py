@@ -201,7 +201,7 @@ class _Layer:
             work=2 * macs,
             flops=2 * macs,
             scratch_bytes=self._scratch_bytes(batch, layer),
-            arithmetic=str(self.matrix) if layer.matrix else "",
+            arithmetic=str(self.matrix if layer.matrix else self.goal.tile(layer.operand(self.goal))),
             kind="recurrent",
             plan=f"{self.kind} of {self.units} units{', weights of 24 bits' if self.short else ''}, "
             f"{count} directions, {steps} steps of {batch} rows",

@@ -137,11 +137,15 @@ class Layer:
     def panels(self, goal: Goal) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
-            operand = "i8" if goal.find_tile("i8") else "i16"
-            return (Panel.of(goal, operand, 1, 4),)
+            return (Panel.of(goal, self.operand(goal), 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
-        operand = OPERAND if self.short else "f64" if self.dtype is dt.F64 else "f32"
-        return tuple(Panel.of(goal, operand, units, gates) for units, gates in cuts)
+        return tuple(Panel.of(goal, self.operand(goal), units, gates) for units, gates in cuts)
+
+    def operand(self, goal: Goal) -> str:
+        """What the register tiles multiply."""
+        if self.quantised:
+            return "i8" if goal.find_tile("i8") else "i16"
+        return OPERAND if self.short else "f64" if self.dtype is dt.F64 else "f32"
 
 
 _ADDRESSES = frozenset(

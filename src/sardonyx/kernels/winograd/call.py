@@ -16,7 +16,7 @@ from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.contents import allows
-from sardonyx.kernels.contraction import Contraction, EndWords
+from sardonyx.kernels.contraction import Contraction, EndWords, results_of
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.digits.even import evened, powers_of
 from sardonyx.kernels.loops import Emissions
@@ -80,6 +80,7 @@ def winograd_call(
         f"sdx_winograd_{scheme.name}",
         "conv",
         work=dims.floordiv(anchor.size * (2 * channels * scheme.points), scheme.pixels),
+        flops=dims.floordiv(results_of(anchor) * (2 * channels * scheme.points), scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
         arithmetic=str(scheme.tile or goal.tile(scheme.operand)),
         plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end {_where(end)}",
