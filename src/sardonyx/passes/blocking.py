@@ -8,7 +8,6 @@ convolution begin at whole blocks where few lanes stay empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,15 @@ from sardonyx.passes.few_channels import along_lines, of_squares
 from sardonyx.passes.grown import grown
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
-from sardonyx.passes.single_channels import convolved, of_single_channels, repeated
+from sardonyx.passes.signals import two_dimensional, with_row
+from sardonyx.passes.single_channels import (
+    convolved,
+    convolved_by_lines,
+    fills,
+    of_single_channels,
+    repeated,
+    stored,
+)
 from sardonyx.passes.transposed import phases
 
 _MIN_CHANNELS = 16
@@ -44,46 +51,6 @@ def blocking(graph: Graph, goal: Goal) -> Graph:
     for value in graph.order():
         forms.visit(value)
     return graph.renewed(forms.plain)
-
-
-def two_dimensional(value: Value, rows: Mapping[int, Value] | None = None) -> Value | None:
-    """The same operation over [N, C, 1, L] for a tensor [N, C, L], if it is one that may run blocked.
-
-    `rows` are operands [N, C, 1, L] that are known, by their ids as [N, C, L].
-    """
-    rows = rows or {}
-    if (
-        value.rank != 3
-        or not isinstance(value.shape[1], int)
-        or (value.prim not in _PER_AXIS and value.kind != "map")
-    ):
-        return None
-    if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
-        return None
-    args = tuple(a if a.rank == 0 else rows.get(a.id) or with_row(a) for a in value.args)
-    attrs = dict(value.attrs)
-    for name, unit in _PER_AXIS.get(value.prim, {}).items():
-        row = attrs[name]
-        attrs[name] = (unit, *row) if len(row) == 1 else (*row[:2], unit, *row[2:])
-    if value.prim == "concat" and attrs["axis"] == 2:
-        attrs["axis"] = 3
-    shape = (*value.shape[:2], 1, *value.shape[2:])
-    return make(value.prim, args, attrs, value.dtype, shape)
-
-
-def with_row(value: Value) -> Value:
-    """[N, C, L] as [N, C, 1, L]."""
-    return value.reshape((*value.shape[:2], 1, *value.shape[2:]))
-
-
-_PER_AXIS: dict[str, dict[str, int]] = {
-    "conv": {"strides": 1, "dilations": 1, "low": 0, "high": 0},
-    "conv_transpose": {"strides": 1, "dilations": 1, "low": 0, "out": 1},
-    "pad": {"low": 0, "high": 0},
-    "slice": {"start": 0, "size": 1, "step": 1},
-    "concat": {},
-}
-"""Per operation, the attributes with one entry a spatial axis (or an axis), and the entry of the new axis."""
 
 
 class _Forms:
@@ -108,6 +75,7 @@ class _Forms:
         known = self.upsample(value) or self.shuffle(value) or self.form(value if flat is None else flat)
         if known is None or not self.is_worth(known, value):
             made = self.over_channels(value) or self.channels_last(value)
+            made = made or self.by_lines(value if flat is None else flat, value)
             made = made or rebuild(value, tuple(map(self.plain, value.args)))
             self.plains[value.id] = renamed(made, value)
             return
@@ -203,7 +171,7 @@ class _Forms:
         if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)):
             return None
         if of_single_channels(value) and not is_narrow(value):
-            return self.depthwise(value)
+            return None if self.runs_by_lines(value) else self.depthwise(value)
         if not _packable(w, group):
             return None
         per = int(w.shape[1])  # type: ignore[arg-type]
@@ -351,10 +319,21 @@ class _Forms:
 
     def depthwise(self, value: Value) -> Blocked:
         x, w = value.args
-        stored = x.args[0] if x.prim == "cast" and x.args[0].dtype in (dt.BF16, dt.U8) else x
+        source = stored(x)
         many = channels_of(value) // value.attrs["group"]
-        known = repeated(self.plain(stored), many, self.block) if many > 1 else None
-        return convolved(known or self.blocked(stored), self.plain(w), value.attrs, x.dtype)
+        known = repeated(self.plain(source), many, self.block) if many > 1 else None
+        return convolved(known or self.blocked(source), self.plain(w), value.attrs, x.dtype)
+
+    def by_lines(self, value: Value, like: Value) -> Value | None:
+        """A convolution of single channels that runs by lines, in the shape of another value."""
+        if value.prim != "conv" or value.rank != 4 or not self.runs_by_lines(value):
+            return None
+        x, w = map(self.plain, value.args)
+        return convolved_by_lines(x, w, value.attrs).reshape(like.shape)
+
+    def runs_by_lines(self, value: Value) -> bool:
+        is_float = value.dtype is dt.F32 and of_single_channels(value)
+        return is_float and not fills(value, self.block) and self.get(stored(value.args[0])) is None
 
     def map(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]

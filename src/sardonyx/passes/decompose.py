@@ -11,9 +11,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
-from sardonyx.passes.blocking import two_dimensional
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.rounded_products import is_rounded
+from sardonyx.passes.signals import two_dimensional
 from sardonyx.passes.transposed import as_convolution
 
 _LEAST_ROWS = 4

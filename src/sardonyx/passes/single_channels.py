@@ -1,5 +1,6 @@
-"""Convolutions whose groups are single channels, in blocks: windows times weights, summed.
+"""Convolutions whose groups are single channels, mostly in blocks: windows times weights, summed.
 
+Few channels, which would leave lanes empty, stay in plain layout, where lanes are pixels of a line.
 Where each channel has several outputs, the first ones of all channels come before the second ones: all of
 them read the same lanes. Must not know how windows become loops.
 """
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value
 from sardonyx.passes.blocked import Blocked, channels_of
@@ -19,6 +21,17 @@ def of_single_channels(value: Value) -> bool:
     """Whether every group of a convolution is one channel, and there are several."""
     w = value.args[1]
     return value.attrs["group"] > 1 and w.shape[1] == 1 and all(isinstance(n, int) for n in w.shape)
+
+
+def fills(value: Value, size: int) -> bool:
+    """Whether results leave at most a quarter of their blocks empty."""
+    channels = channels_of(value)
+    return channels * 4 >= -(-channels // size) * size * 3
+
+
+def stored(x: Value) -> Value:
+    """What a convolution reads as it lies, in fewer bytes than it multiplies."""
+    return x.args[0] if x.prim == "cast" and x.args[0].dtype in (dt.BF16, dt.U8) else x
 
 
 def repeated(x: Value, many: int, size: int) -> Blocked | None:
@@ -56,3 +69,16 @@ def convolved(known: Blocked, w: Value, at: Mapping[str, Any], dtype: DType) -> 
     product = views.reshape((n, 1, blocks, *sizes)) * taps.reshape((1, *taps.shape))
     form = product.sum(5, 6).reshape((n, dims.product((many, blocks)), *sizes[:2], size))
     return Blocked.lying(form, (m * known.lanes + lane for lane in known.at for m in range(many)))
+
+
+def convolved_by_lines(x: Value, w: Value, at: Mapping[str, Any]) -> Value:
+    """A convolution [N, C * many, H, W] of a plain input [N, C, H, W], along its lines; `at` as above."""
+    n, channels, *_ = x.shape
+    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+    many = dims.floordiv(w.shape[0], channels)
+    padded = x.pad((0, 0, *at["low"]), (0, 0, *at["high"]))
+    views = padded.window((2, 3), kernel, at["strides"], at["dilations"]).transpose(0, 1, 2, 4, 5, 3)
+    taps = w.reshape((1, channels, many, 1, *kernel, 1))
+    product = views.reshape((n, channels, 1, *views.shape[2:])) * taps
+    sums = product.sum(4, 5)
+    return sums.reshape((n, w.shape[0], sums.shape[3], sums.shape[-1]))

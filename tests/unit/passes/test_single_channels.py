@@ -42,6 +42,22 @@ def test_weights_may_be_fed(rng: np.random.Generator, channels: int) -> None:
     check(blocking, graph, normal(rng, 2, channels, 7, 8), normal(rng, channels * 2, 1, 3, 2), length=6)
 
 
+@pytest.mark.parametrize(("channels", "lies"), [(3, 4), (12, 5), (17, 4), (24, 5)])
+def test_few_channels_stay_in_lines(rng: np.random.Generator, channels: int, lies: int) -> None:
+    changed = check(blocking, convolution(rng, channels, 1), normal(rng, 2, channels, 7, 8), length=6)
+    assert max(v.rank for v in changed.order() if v.prim == "pad") == lies
+
+
+@pytest.mark.parametrize("kernel", [1, 4])
+def test_few_channels_of_a_signal(rng: np.random.Generator, kernel: int) -> None:
+    graph = parse(
+        "g (float[N,5,L] x) => (float[N,10,P] y)"
+        " { y = Conv <group = 5, strides = [2], pads = [0,3]> (x, w) }",
+        w=normal(rng, 10, 1, kernel),
+    )
+    assert "conv" not in prims(check(blocking, graph, normal(rng, 2, 5, 19), length=kernel))
+
+
 @pytest.mark.parametrize("channels", [16, 20, 32])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_who_reads_the_outputs_finds_them_where_they_lie(
