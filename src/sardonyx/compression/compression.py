@@ -22,9 +22,12 @@ from sardonyx.compression.scope import every_graph, forget_unused_weights, opset
 from sardonyx.convert.finish import opened, weights_are_no_inputs
 from sardonyx.convert.upgrade import first_line, upgraded
 from sardonyx.errors import SardonyxError
+from sardonyx.frontend.order import ordered
 
 Kind = Literal["dynamic", "static", "weights"]
 LARGE_BYTES = 1 << 31
+_BF16_OPSET = 22
+"""From which on convolutions, pools and recurrent layers take bfloat16."""
 Chosen = Collection[str] | None
 
 
@@ -136,6 +139,8 @@ def convert_precision(
         CompressionError: as `quantize`.
     """
     model, notes = _read(Path(source), least_opset=13 if to == "bf16" else 1)
+    if to == "bf16" and precision.waits_for(model, _BF16_OPSET, to):
+        model = _upgraded(model, _BF16_OPSET, notes)
     types = _all_types(model)
 
     def inside(changing: onnx.ModelProto, left: Collection[str]) -> list[str]:
@@ -161,13 +166,33 @@ def _read(path: Path, least_opset: int) -> tuple[onnx.ModelProto, list[str]]:
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     weights_are_no_inputs(model)
+    for graph in every_graph(model.graph):
+        _sort(graph)
     if opset(model) < least_opset:
-        model = upgraded(model, least_opset, notes)
+        model = _upgraded(model, least_opset, notes)
         if opset(model) < least_opset:
             why = notes[-1] if notes else "the model imports no opset of ai.onnx"
             raise CompressionError(f"{path}: opset {least_opset} is needed; {why}")
-        notes.append(f"upgraded to opset {least_opset}")
     return model, notes
+
+
+def _upgraded(model: onnx.ModelProto, to: int, notes: list[str]) -> onnx.ModelProto:
+    before = opset(model)
+    model = upgraded(model, to, notes)
+    if before < opset(model):
+        notes[:] = [f"upgraded to opset {to}"]
+    return model
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Bring nodes into the order that ONNX asks for, which engines do not."""
+    defined = {row.name for row in (*graph.input, *graph.initializer)}
+    given = graph.node
+    found = ordered(given, defined)
+    if found is not given:
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in found]
+        del given[:]
+        given.extend(nodes)
 
 
 def _check_bits(kind: Kind, bits: int) -> None:

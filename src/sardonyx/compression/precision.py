@@ -57,6 +57,21 @@ def converted(
     return writer.done
 
 
+def waits_for(model: onnx.ModelProto, version: int, to: str) -> bool:
+    """Whether an operator of a model takes the new type at a later opset only."""
+    kinds = {(n.op_type, n.domain) for graph in every_graph(model.graph) for n in graph.node}
+    nodes = [onnx.NodeProto(op_type=kind, domain=domain) for kind, domain in kinds]
+    return any(
+        _knows(node, version, _WORDS[TYPES[to]]) and not _knows(node, opset(model), _WORDS[TYPES[to]])
+        for node in nodes
+    )
+
+
+def _knows(node: onnx.NodeProto, version: int, word: str) -> bool:
+    schema = _schema(node, version)
+    return schema is not None and any(word in row.allowed_type_strs for row in schema.type_constraints)
+
+
 class _Writer:
     """Walks graphs; `have` says by what name a value is there in float32 and in 16 bits."""
 

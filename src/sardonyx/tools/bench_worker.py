@@ -39,7 +39,9 @@ class Worker:
         started = time.perf_counter()
         self.engine: Any = importlib.import_module(ADAPTERS.get(engine, engine))
         if not hasattr(self.engine, "InferenceSession"):
-            raise TypeError(f"the module {engine} is no engine: it has no InferenceSession as onnxruntime has")
+            raise TypeError(
+                f"the module {engine} is no engine: it has no InferenceSession as onnxruntime has"
+            )
         self.make_session = self.engine.InferenceSession
         self.import_ms = 1e3 * (time.perf_counter() - started)
         self.session: Any = None

@@ -64,6 +64,30 @@ def test_old_models_are_upgraded(tmp_path: Path) -> None:
     assert onnx.load(made.path).opset_import[0].version == 13
 
 
+def test_convolutions_become_bfloat16_where_an_opset_knows_that(tmp_path: Path) -> None:
+    old = picture_net()
+    old.opset_import[0].version = 12
+    onnx.save(old, tmp_path / "m.onnx")
+    made = convert_precision(tmp_path / "m.onnx", tmp_path / "o.onnx", "bf16", [{"x": drawn(2, 3, 16, 16)}])
+    assert made.notes == ["upgraded to opset 22"]
+    assert made.changed == ["a", "r", "p", "s", "t", "g", "f", "y"]
+    written = onnx.load(made.path)
+    onnx.checker.check_model(written, full_check=True)
+    assert {w.data_type for w in written.graph.initializer} == {onnx.TensorProto.BFLOAT16}
+    assert made.judgement is not None and made.judgement.error < 0.02
+
+
+def test_nodes_are_written_in_order(tmp_path: Path) -> None:
+    unsorted = two_layers()
+    nodes = list(unsorted.graph.node)[::-1]
+    del unsorted.graph.node[:]
+    unsorted.graph.node.extend(nodes)
+    onnx.save(unsorted, tmp_path / "m.onnx")
+    made = convert_precision(tmp_path / "m.onnx", tmp_path / "o.onnx")
+    onnx.checker.check_model(onnx.load(made.path), full_check=True)
+    assert made.changed == ["a", "b", "h", "y"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
