@@ -1,6 +1,6 @@
 """Attention: keys and values packed once a head, then strips of rows through both products.
 
-A head with few rows packs a panel at a time, which then stays in the nearest cache.
+A head whose rows are one strip packs a panel at a time, which then stays in the nearest cache.
 
 Decides what is kept in cache and which thread computes what; must not know what happens to a row of scores.
 """
@@ -14,9 +14,9 @@ from sardonyx.base.policy import Goal
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Attention, Gemm
-from sardonyx.kernels.attention.layout import Layout
+from sardonyx.kernels.attention.layout import STRIP_SHARE, Layout
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block
-from sardonyx.kernels.share import ceil_div, my_runs, new_words, round_up, set_word
+from sardonyx.kernels.share import ceil_div, evenly, my_runs, new_words, round_up, set_word
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -82,7 +82,10 @@ class Walk:
         # An odd number of vectors: the rows of a strip then begin in different L1 sets.
         self.pitch = f.binary("or", self.total, int_(shape.lanes))
         tile_bytes = f.mul(self.pitch, int_(layout.rows * shape.element))
-        tiles = f.smax(f.binary("udiv", int_(layout.strip_bytes), tile_bytes), int_(1))
+        some = int_(layout.strip_bytes)
+        if layout.tile is None:
+            some = f.smax(some, f.binary("udiv", word[Attention.L2_BYTES], int_(STRIP_SHARE)))
+        tiles = f.smax(f.binary("udiv", some, tile_bytes), int_(1))
         self.strip = f.mul(tiles, int_(layout.rows))
 
     def _make_products(self) -> None:
@@ -125,8 +128,9 @@ class Walk:
         set_word(f, self.to_scores, Gemm.B, f.select(self.few, k, self.keys))
         set_word(f, self.to_scores, Gemm.N, f.select(self.few, total, self.total))
         set_word(f, self.to_mixed, Gemm.B, f.select(self.few, v, self.values))
-        with f.loop(first, last, self.strip) as strip:
-            rows = f.smin(f.sub(last, strip.index), self.strip)
+        step = evenly(f, f.sub(last, first), self.strip)
+        with f.loop(first, last, step) as strip:
+            rows = f.smin(f.sub(last, strip.index), step)
             self._strip(head, strip.index, rows, q, y)
 
     def _origin(self, operand: Attention) -> V:
@@ -137,9 +141,10 @@ class Walk:
         return f.gep(f.word(self.args, operand, "ptr"), offset, self.shape.dtype)
 
     def _pack(self, rows: V, k: V, v: V) -> None:
-        """Pack keys and values for so many rows, unless these are few."""
+        """Pack keys and values for so many rows, unless these are few: one strip, or one tile of vectors."""
         f, word = self.f, self.word
-        self.few = f.icmp("sle", rows, int_(self.layout.few_rows))
+        at_once = int_(0) if self.layout.tile else self.strip
+        self.few = f.icmp("sle", rows, f.smax(at_once, int_(self.layout.few_rows)))
         total, depth, width = word[Attention.T], word[Attention.D], word[Attention.E]
         with f.when(f.binary("xor", self.few, int_(1, "i1"))):
             self._pack_panels(self.keys, k, (depth, total), (word[Attention.K_D], word[Attention.K_T]))

@@ -13,6 +13,9 @@ from sardonyx.kernels.scratch import STRIP_BYTES, product_bytes
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 
+STRIP_SHARE = 4
+"""What a strip of scores may take of the second cache where vectors multiply."""
+
 _LEAST = 16
 """The least queries, keys and features for which matrix registers are worth what it takes to fill them."""
 
@@ -23,12 +26,14 @@ class Layout:
 
     Attributes:
         rows: those of a tile; a strip is some tiles.
-        few_rows: how many rows of a head are multiplied by keys and values as they lie.
+        few_rows: how many rows of a head are multiplied by keys and values as they lie; with vectors
+            one strip too.
         columns: those of a panel, of which the last is stored whole.
         steps: what k is padded to.
         lanes: elements of a vector, to which rows of scores are padded.
         number_bytes: of a number of packed keys and values.
-        strip_bytes: of scores that are worked on at a time; at least those of one tile.
+        strip_bytes: of scores that are worked on at a time; at least those of one tile, and with vectors the
+            share of the second cache.
         tile: what multiplies, if that is matrix registers.
     """
 
@@ -90,4 +95,5 @@ class Layout:
         keys = padded(total, self.columns) * padded(depth, self.steps) * self.number_bytes
         values = padded(width, self.columns) * padded(total, self.steps) * self.number_bytes
         strip = (padded(total, self.lanes) + self.lanes) * self.rows * 4
-        return product_bytes(target) + keys + values + strip + self.strip_bytes
+        more = max(self.strip_bytes, 0 if self.tile else target.l2_bytes // STRIP_SHARE)
+        return product_bytes(target) + keys + values + strip + more
