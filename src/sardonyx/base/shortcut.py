@@ -38,16 +38,23 @@ MOST_NAMES = Shortcut.FEEDS - Shortcut.NAMES
 
 
 class BoundRow(IntEnum):
-    """Words of one set of sizes that a shortcut knows.
+    """Words of one segment for one set of sizes that a shortcut knows.
 
-    `BUSY` is 1 during a run, which holds the object at `OWNER`. A run executes `LAUNCH` at a station, and
-    keeps the interpreter lock if `HOLDS` is 1; or, if `TEAM` is not 0, calls that with the object at
-    `ARGUMENT`, which gives None if all went well. Native code writes `MADE` arrays. `ARRAYS`, `READS`,
-    `RESULTS` and `LOOKUPS` point into what stands behind `SHAPES`: of each input, the number of its axes and
-    their sizes; of each array, dtype, number of axes, sizes and patches; of each input, patches; of each
-    output, its place among the inputs and arrays, or what makes it when called with all of these; and
-    `LOOKED_UP` times `Lookup`. Patches are their number, and of each the address of a word and how far
-    behind the array's beginning it points.
+    The row of a first segment has in `BUSY` 1 during a run, and in `SERVED` how many were completed. A run
+    holds the object at `OWNER` and executes `LAUNCH` (0: nothing) at a station, and keeps the interpreter
+    lock if `HOLDS` is 1; or, if `TEAM` is not 0, calls that with the object at `ARGUMENT`, which gives None
+    if all went well. Native code writes `MADE` arrays. Objects are the inputs and the arrays so far.
+
+    Which row follows is decided by the numbers at `NUMBERS` (0: none, it is the last): how many, at most
+    `MOST_NUMBERS`, and of each its object, how far behind the beginning of that it is, and its bytes; or -1
+    and its address. `FOLLOWING` points at the addresses of at most `FOLLOWING_COUNT` rows, and then 0.
+
+    `KEY` is, of a first segment, of each input the number of its axes and their sizes; of others, the numbers
+    that it follows. `ARRAYS`, `READS`, `RESULTS` and `LOOKUPS` point into what stands behind: of each array,
+    dtype, number of axes, sizes and patches; of each object before these, patches; of each output, if it is
+    the last, its place among the objects, or what makes it when called with all of these; and `LOOKED_UP`
+    times `Lookup`. Patches are their number, and of each the address of a word and how far behind the
+    array's beginning it points.
     """
 
     BUSY = 0
@@ -60,9 +67,22 @@ class BoundRow(IntEnum):
     ARRAYS = 7
     READS = 8
     RESULTS = 9
-    LOOKUPS = 10
-    LOOKED_UP = 11
-    SHAPES = 12
+    NUMBERS = 10
+    FOLLOWING = 11
+    SERVED = 12
+    LOOKUPS = 13
+    LOOKED_UP = 14
+    KEY = 15
+
+
+FOLLOWING_COUNT = 64
+"""Rows that follow one at most: as many values of the sizes that it computes, or that are fed as numbers."""
+
+MOST_NUMBERS = 32
+"""Numbers that decide which row follows at most."""
+
+MOST_SEGMENTS = 16
+"""Segments of a program with a shortcut at most."""
 
 
 class Lookup(IntEnum):

@@ -280,7 +280,7 @@ try:
 idle:
   %busy = load i64, ptr %row, align 8
   %free = icmp eq i64 %busy, 0
-  %shapes = getelementptr i64, ptr %row, i64 $boundrow_shapes
+  %shapes = getelementptr i64, ptr %row, i64 $boundrow_key
   br i1 %free, label %next, label %another
 next:
   %i = phi i64 [ 0, %idle ], [ %i.next, %equal ]
@@ -325,33 +325,40 @@ unknown:
   ret ptr null
 }
 
-; Run a row: the list of the outputs that are wanted; null if it failed, with what Python must see raised.
-; The arrays that native code writes come behind the feeds. What makes an output of both is code of Python, so the
-; list is made when nothing else is to be done.
-define internal ptr @results(ptr %words, ptr %api, ptr %row, ptr %feeds, ptr %order, i64 %wanted) nounwind {
+; Run the segments of a row and of those that follow it: the list of the outputs that are wanted; null if one failed,
+; or read numbers that no row follows, with what Python must see raised. The arrays that native code writes come
+; behind the feeds. What makes an output of both is code of Python, so the list is made when nothing else is to be done.
+define internal ptr @results(ptr %words, ptr %api, ptr %root, ptr %feeds, ptr %order, i64 %wanted) nounwind {
 entry:
   %answers = alloca [$most_names x ptr], align 16
+  %owners = alloca [$most_segments x ptr], align 16
   %inputs.p = getelementptr i64, ptr %words, i64 $shortcut_inputs
   %inputs = load i64, ptr %inputs.p, align 8
-  %count.p = getelementptr i64, ptr %row, i64 $boundrow_made
-  %count = load i64, ptr %count.p, align 8
   %outputs = getelementptr ptr, ptr %feeds, i64 %inputs
-  %objects = add i64 %inputs, %count
-  %owner.p = getelementptr i64, ptr %row, i64 $boundrow_owner
-  %owner = load ptr, ptr %owner.p, align 8
   %hold.p = getelementptr ptr, ptr %api, i64 $interpreter_hold
   %hold.f = load ptr, ptr %hold.p, align 8
-  store i64 1, ptr %row, align 8
+  store i64 1, ptr %root, align 8
+  br label %segment
+segment:
+  %row = phi ptr [ %root, %entry ], [ %following, %behind ]
+  %held = phi i64 [ 0, %entry ], [ %held.next, %behind ]
+  %before = phi i64 [ %inputs, %entry ], [ %objects, %behind ]
+  %count.p = getelementptr i64, ptr %row, i64 $boundrow_made
+  %count = load i64, ptr %count.p, align 8
+  %owner.p = getelementptr i64, ptr %row, i64 $boundrow_owner
+  %owner = load ptr, ptr %owner.p, align 8
   call $host void %hold.f(ptr %owner)
-  %made = call i64 @make(ptr %api, ptr %row, ptr %outputs, i64 %count)
+  %holding = getelementptr ptr, ptr %owners, i64 %held
+  store ptr %owner, ptr %holding, align 8
+  %held.next = add i64 %held, 1
+  %own = getelementptr ptr, ptr %feeds, i64 %before
+  %made = call i64 @make(ptr %api, ptr %row, ptr %own, i64 %count)
+  %objects = add i64 %before, %made
   %complete = icmp eq i64 %made, %count
-  br i1 %complete, label %open, label %lacking
+  br i1 %complete, label %open, label %stop
 open:
   %opened = call i1 @look_up(ptr %api, ptr %row, ptr %feeds)
-  br i1 %opened, label %point, label %lacking
-lacking:
-  store i64 0, ptr %row, align 8
-  br label %finish
+  br i1 %opened, label %point, label %stop
 point:
   %reads.p = getelementptr i64, ptr %row, i64 $boundrow_reads
   %reads = load ptr, ptr %reads.p, align 8
@@ -359,7 +366,7 @@ point:
 next:
   %i = phi i64 [ 0, %point ], [ %i.next, %input ]
   %p = phi ptr [ %reads, %point ], [ %p.next, %input ]
-  %more = icmp slt i64 %i, %inputs
+  %more = icmp slt i64 %i, %before
   br i1 %more, label %input, label %execute
 input:
   %from = getelementptr ptr, ptr %feeds, i64 %i
@@ -369,10 +376,26 @@ input:
   br label %next
 execute:
   %code = call i64 @perform(ptr %words, ptr %api, ptr %row)
-  store i64 0, ptr %row, align 8
   %good = icmp eq i64 %code, 0
-  br i1 %good, label %collect, label %finish
+  br i1 %good, label %continue, label %stop
+continue:
+  %numbers.p = getelementptr i64, ptr %row, i64 $boundrow_numbers
+  %numbers = load ptr, ptr %numbers.p, align 8
+  %last = icmp eq ptr %numbers, null
+  br i1 %last, label %collect, label %behind
+behind:
+  %following = call ptr @following(ptr %row, ptr %numbers, ptr %feeds)
+  %known = icmp ne ptr %following, null
+  br i1 %known, label %segment, label %stop
+stop:
+  store i64 0, ptr %root, align 8
+  br label %finish
 collect:
+  %served.p = getelementptr i64, ptr %root, i64 $boundrow_served
+  %served = load i64, ptr %served.p, align 8
+  %served.next = add i64 %served, 1
+  store i64 %served.next, ptr %served.p, align 8
+  store i64 0, ptr %root, align 8
   %results.p = getelementptr i64, ptr %row, i64 $boundrow_results
   %results = load ptr, ptr %results.p, align 8
   %call.p = getelementptr ptr, ptr %api, i64 $interpreter_call
@@ -425,12 +448,95 @@ put:
   %m.more = icmp slt i64 %m.next, %wanted
   br i1 %m.more, label %put, label %finish
 finish:
-  %given = phi ptr [ null, %lacking ], [ null, %execute ], [ null, %failed ], [ %list.new, %put ]
-  call void @let_go(ptr %api, ptr %outputs, i64 %made)
-  %let.p = getelementptr ptr, ptr %api, i64 $interpreter_let_go
-  %let.f = load ptr, ptr %let.p, align 8
-  call $host void %let.f(ptr %owner)
+  %given = phi ptr [ null, %stop ], [ null, %failed ], [ %list.new, %put ]
+  %written = sub i64 %objects, %inputs
+  call void @let_go(ptr %api, ptr %outputs, i64 %written)
+  call void @let_go(ptr %api, ptr %owners, i64 %held.next)
   ret ptr %given
+}
+
+; The row that follows one for the numbers that are read behind it; null if there is none.
+define internal ptr @following(ptr %row, ptr %numbers, ptr %objects) nounwind {
+entry:
+  %values = alloca [$most_numbers x i64], align 16
+  %count = load i64, ptr %numbers, align 8
+  %first = getelementptr i64, ptr %numbers, i64 1
+  br label %read
+read:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %note ]
+  %number = getelementptr [3 x i64], ptr %first, i64 %i
+  %object = load i64, ptr %number, align 8
+  %at.p = getelementptr i64, ptr %number, i64 1
+  %at = load i64, ptr %at.p, align 8
+  %bytes.p = getelementptr i64, ptr %number, i64 2
+  %bytes = load i64, ptr %bytes.p, align 8
+  %inside = icmp sge i64 %object, 0
+  br i1 %inside, label %array, label %known
+array:
+  %array.p = getelementptr ptr, ptr %objects, i64 %object
+  %array.v = load ptr, ptr %array.p, align 8
+  %data.p = getelementptr i8, ptr %array.v, i64 $objectbytes_data
+  %data = load i64, ptr %data.p, align 8
+  br label %known
+known:
+  %base = phi i64 [ 0, %read ], [ %data, %array ]
+  %address = add i64 %base, %at
+  %element = inttoptr i64 %address to ptr
+  switch i64 %bytes, label %long [
+    i64 1, label %byte
+    i64 4, label %short
+  ]
+long:
+  %long.v = load i64, ptr %element, align 8
+  br label %note
+short:
+  %short.32 = load i32, ptr %element, align 4
+  %short.v = sext i32 %short.32 to i64
+  br label %note
+byte:
+  %byte.8 = load i8, ptr %element, align 1
+  %byte.v = zext i8 %byte.8 to i64
+  br label %note
+note:
+  %value = phi i64 [ %long.v, %long ], [ %short.v, %short ], [ %byte.v, %byte ]
+  %to = getelementptr i64, ptr %values, i64 %i
+  store i64 %value, ptr %to, align 8
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %count
+  br i1 %more, label %read, label %table
+table:
+  %table.p = getelementptr i64, ptr %row, i64 $boundrow_following
+  %table.v = load ptr, ptr %table.p, align 8
+  br label %try
+try:
+  %k = phi i64 [ 0, %table ], [ %k.next, %another ]
+  %found.p = getelementptr ptr, ptr %table.v, i64 %k
+  %found = load ptr, ptr %found.p, align 8
+  %there = icmp ne ptr %found, null
+  br i1 %there, label %compare, label %unknown
+compare:
+  %j = phi i64 [ 0, %try ], [ %j.next, %equal ]
+  %j.more = icmp slt i64 %j, %count
+  br i1 %j.more, label %one, label %hit
+one:
+  %key.p = getelementptr i64, ptr %found, i64 $boundrow_key
+  %mine.p = getelementptr i64, ptr %key.p, i64 %j
+  %mine = load i64, ptr %mine.p, align 8
+  %given.p = getelementptr i64, ptr %values, i64 %j
+  %given = load i64, ptr %given.p, align 8
+  %same = icmp eq i64 %mine, %given
+  br i1 %same, label %equal, label %another
+equal:
+  %j.next = add i64 %j, 1
+  br label %compare
+another:
+  %k.next = add i64 %k, 1
+  %k.more = icmp slt i64 %k.next, $following_count
+  br i1 %k.more, label %try, label %unknown
+hit:
+  ret ptr %found
+unknown:
+  ret ptr null
 }
 
 ; New arrays for what native code writes, and the words that point at them; how many there was memory for.
@@ -499,7 +605,7 @@ done:
   ret ptr %patch
 }
 
-; The calls of a row, alone at a free station or with the team; 0 if they all did what they should.
+; The calls of a row, if it has any, alone at a free station or with the team; 0 if they all did what they should.
 define internal i64 @perform(ptr %words, ptr %api, ptr %row) nounwind {
 entry:
   %launch.p = getelementptr i64, ptr %row, i64 $boundrow_launch
@@ -508,6 +614,9 @@ entry:
   %let.f = load ptr, ptr %let.p, align 8
   %team.p = getelementptr i64, ptr %row, i64 $boundrow_team
   %team = load ptr, ptr %team.p, align 8
+  %idle = icmp eq ptr %launch, null
+  br i1 %idle, label %well, label %choose
+choose:
   %alone = icmp eq ptr %team, null
   br i1 %alone, label %search, label %together
 search:

@@ -14,7 +14,10 @@ from pathlib import Path
 from string import Template
 
 from sardonyx.base.shortcut import (
+    FOLLOWING_COUNT,
     MOST_NAMES,
+    MOST_NUMBERS,
+    MOST_SEGMENTS,
     ROW_COUNT,
     STATION_COUNT,
     BoundRow,
@@ -39,7 +42,10 @@ def ir(target: Target) -> str:
         lookup_words=str(Lookup.WORDS.value),
         row_count=str(ROW_COUNT),
         station_count=str(STATION_COUNT),
+        following_count=str(FOLLOWING_COUNT),
         most_names=str(MOST_NAMES),
+        most_numbers=str(MOST_NUMBERS),
+        most_segments=str(MOST_SEGMENTS),
         most_objects=str(2 * MOST_NAMES),
         flat=str(_FLAT),
         swapped=str(ord(">")),

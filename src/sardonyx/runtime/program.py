@@ -28,7 +28,7 @@ from sardonyx.runtime.opening import are_lookups, opening, opening_steps
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
-from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
+from sardonyx.runtime.segments import Execute, Key, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
 from sardonyx.runtime.weights import Weights
 
@@ -43,6 +43,9 @@ class Follower(Protocol):
 
     def renew(self) -> None:
         """Forget them: there is better code."""
+
+    def ran(self, feeds: Sequence[Any], binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
+        """Learn of a run of several segments: what was read before each, and its sizes."""
 
 
 class Program:
@@ -263,7 +266,13 @@ class Program:
     ) -> list[Any]:
         closer = self._closer
         if closer is None:
-            return SegmentRun(self, runner, feeds, symbols).run(wanted)
+            run = SegmentRun(self, runner, feeds, symbols)
+            results = run.run(wanted)
+            if self.followers:
+                path = run.path()
+                for follower in list(self.followers):
+                    follower.ran(feeds, run.binders, path)
+            return results
         read = closer.read(wanted)
         made = SegmentRun(self, runner, feeds, symbols).run(read)
         return closer.run(runner.host, feeds, dict(zip(read, made, strict=True)), symbols, wanted)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sardonyx.runtime.weights import Weights
 
 Array: TypeAlias = np.ndarray[Any, Any]
+Key: TypeAlias = tuple[int, ...]
 Execute: TypeAlias = Callable[[team.Launch], "team.Failure | None"]
 
 _INTEGERS: dict[str, Any] = {
@@ -131,6 +132,7 @@ class SegmentRun:
         self, program: Segmented, runner: Runner, feeds: Sequence[Any], symbols: dict[str, int]
     ) -> None:
         self.program = program
+        self.binders = program.binders
         self.runner = runner
         self.feeds = feeds
         self.symbols = symbols
@@ -144,7 +146,7 @@ class SegmentRun:
         """Run all segments; the wanted outputs in order."""
         symbols, idle = self.symbols, self.program.links.idle(tuple(wanted))
         try:
-            for number, binder in enumerate(self.program.binders):
+            for number, binder in enumerate(self.binders):
                 segment = binder.segment
                 arguments = tuple([symbols[name] for name in segment.names])
                 bound = binder.table.get(arguments) or binder.bind(arguments, arguments)
@@ -162,6 +164,11 @@ class SegmentRun:
         finally:
             for taken in self.taken:
                 taken[0].give(*taken[1:])
+
+    def path(self) -> list[tuple[Key, Bound]]:
+        """What was read before each segment, and its sizes."""
+        read = [(), *(tuple([self.symbols[n] for _, _, n in b.segment.after]) for b in self.binders)]
+        return [(read[number], bound) for number, (bound, _) in self.bound.items()]
 
     def _calls(self, number: int, binder: Binder, bound: Bound) -> None:
         addresses, arena = self.addresses, None

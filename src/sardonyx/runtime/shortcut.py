@@ -1,8 +1,9 @@
 """Runs without Python: a built-in function that takes the names and arrays of a run and gives its results.
 
-Decides which runs go that way: short ones, of plain arrays of sizes that came several times before, and
-without several large outputs. Texts that are fed may become numbers there (runtime/texts.py). All others, and
-all that fail, are left to the call in Python; must not know how that judges its arguments.
+Decides which runs go that way: short ones, of plain arrays of sizes that came several times before, also
+those read on the way, and without several large outputs. Texts that are fed may become numbers there
+(runtime/texts.py). All others, and all that fail, are left to the call in Python; must not know how that
+judges its arguments.
 """
 
 from __future__ import annotations
@@ -10,31 +11,36 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, BoundRow, Lookup, StationBlock
+from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, StationBlock
 from sardonyx.base.shortcut import Shortcut as Word
 from sardonyx.runtime import allocate, interpreter, team
-from sardonyx.runtime.allocate import Words
-from sardonyx.runtime.bound import Arena, Frame
 from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.program import Program
+from sardonyx.runtime.rows import Row, Shape, has_rows
+from sardonyx.runtime.segments import Key
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.bound import Bound
+    from sardonyx.runtime.bound import Binder, Bound
 
 Call = Callable[..., list[Any]]
-Shape = tuple[int, ...]
 
 AFTER = 8
 """Runs of the same sizes after which they are taken up."""
 _MOST_BYTES = 1 << 20
 """Memory between kernels that is kept for one set of sizes."""
+_MOST_BYTES_BEHIND = 1 << 16
+"""The same of segments behind the first, of which there are as many as numbers are read."""
+_MOST_ROWS = 256
+"""Rows of one set of sizes of the inputs."""
+_PAUSE = 4096
+"""Runs that are left to Python where what they read is mostly new."""
 _NAME = b"run"
 
 
@@ -45,7 +51,7 @@ def shortcut(
 
     `call` takes the names of outputs or None, the arrays by the names of the inputs, and options or None.
     """
-    if not isinstance(program, Program) or not program.is_native:
+    if not isinstance(program, Program) or not (program.is_native or has_rows(program.data)):
         return call
     return Shortcut(program, inputs, outputs, call).function() or call
 
@@ -71,7 +77,7 @@ class Shortcut:
         self._program, self._call = program, call
         self._inputs = tuple((sys.intern(name), dtype) for name, dtype in inputs)
         self._outputs = tuple(map(sys.intern, outputs))
-        self._rows: list[_Row | None] = [None] * ROW_COUNT
+        self._rows: list[Row | None] = [None] * ROW_COUNT
         self._next = 0
         self._lock = threading.Lock()
         self._words = allocate.aligned_words(Word.WORDS)
@@ -110,43 +116,92 @@ class Shortcut:
             if type(value) is not np.ndarray:
                 return
             shapes.append(value.shape)
+        binders = self._program.binders
         bound = self._program.native(tuple(shapes))
-        if bound is None or bound.served < 0:
-            return
-        bound.served += 1
-        if bound.served >= AFTER:
-            bound.served = 0 if self._is_short(bound) else -1
-            if not bound.served and self._lock.acquire(blocking=False):
-                try:
-                    self._take_up(bound, shapes)
-                finally:
-                    self._lock.release()
+        if bound is not None:
+            self._judge(binders, [(_key(shapes), bound)])
 
-    def _is_short(self, bound: Bound) -> bool:
+    def ran(self, feeds: Sequence[Any], binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
+        """Python did a run of several segments: what was read before each but the first, and its sizes."""
+        (_, first), *others = path
+        self._judge(binders, [(_key([feed.shape for feed in feeds]), first), *others])
+
+    def _judge(self, binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
+        """Take up a run that came often enough, if it is short."""
+        last = path[-1][1]
+        if last.served < 0 or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._program.binders is not binders or (len(path) > 1 and self._is_left_out(path)):
+                return
+            last.served += 1
+            if last.served >= AFTER:
+                last.served = 0 if self._is_short([bound for _, bound in path]) else -1
+                if not last.served:
+                    self._take_up(path)
+        finally:
+            self._lock.release()
+
+    def _is_short(self, path: Sequence[Bound]) -> bool:
         texts = {number for number, (_, dtype) in enumerate(self._inputs) if dtype.hasobject}
-        lookups = bound.lookups
+        lookups = path[0].lookups
+        outputs = [output for bound in path for output in bound.outputs]
         return (
-            bound.short
+            all(bound.short for bound in path)
             and lookups is not None
             and texts == {lookup.feed for lookup in lookups}
-            and bound.arena_bytes + 8 * sum(lookup.size for lookup in lookups) <= _MOST_BYTES
-            and not any(o[3].hasobject for o in bound.outputs)
-            and not are_fresh([prod(o[2]) * o[3].itemsize for o in bound.outputs])
+            and path[0].arena_bytes + 8 * sum(lookup.size for lookup in lookups) <= _MOST_BYTES
+            and sum(bound.arena_bytes for bound in path[1:]) <= _MOST_BYTES_BEHIND
+            and not any(dtype.hasobject for _, _, _, dtype, _ in outputs)
+            and not are_fresh([prod(shape) * dtype.itemsize for _, _, shape, dtype, _ in outputs])
         )
 
-    def _take_up(self, bound: Bound, shapes: Sequence[Shape]) -> None:
-        """Put a row in the place of the oldest one, which a run that is under way holds."""
+    def _is_left_out(self, path: Sequence[tuple[Key, Bound]]) -> bool:
+        """Whether what a run read is known, or mostly new: then its first segments would be done twice."""
+        (key, first), *others = path
+        if first.served < 0:
+            first.served += 1
+            return True
+        row = self._row(key)
+        if row is None:
+            return False
+        if row.along(key for key, _ in others) is not None:
+            return True
+        if row.is_missed():
+            first.served = -_PAUSE
+            self._drop(row)
+        return first.served < 0
+
+    def _take_up(self, path: Sequence[tuple[Key, Bound]]) -> None:
+        """Make the rows that there are not, in the places of the oldest ones, which runs under way hold."""
+        (key, first), *others = path
+        row = self._row(key)
+        if row is not None and row.size() >= _MOST_ROWS:
+            self._drop(row)
+            row = None
         try:
-            _stations.prepare(bound.scratch_bytes)
-            row = _Row(self._program, bound, shapes)
+            _stations.prepare(max(bound.scratch_bytes for _, bound in path))
+            number = len(self._program.binders) - len(path)
+            row = row or self._put(Row(self._program, number, first, key, len(self._inputs)))
+            for key, bound in others:
+                row = row.followers.get(key) or row.behind(self._program, bound, key)
         except MemoryError:
             return
+        self._program.expect_many_runs()
+
+    def _row(self, key: Key) -> Row | None:
+        return next((row for row in self._rows if row is not None and row.key == key), None)
+
+    def _put(self, row: Row) -> Row:
         place, self._next = self._next, (self._next + 1) % ROW_COUNT
-        if self._program.native(tuple(shapes)) is not bound:
-            return
         self._words[Word.ROWS + place] = row.address
         self._rows[place] = row
-        self._program.expect_many_runs()
+        return row
+
+    def _drop(self, row: Row) -> None:
+        place = self._rows.index(row)
+        self._words[Word.ROWS + place] = 0
+        self._rows[place] = None
 
     def renew(self) -> None:
         """Forget all sizes, which come again if they still serve. Runs that are under way hold their rows."""
@@ -155,64 +210,8 @@ class Shortcut:
             self._rows[:] = [None] * ROW_COUNT
 
 
-class _Row:
-    """Memory for runs of one set of sizes, one at a time; see `base.shortcut.BoundRow`."""
-
-    __slots__ = ("_held", "address")
-
-    def __init__(self, program: Program, bound: Bound, shapes: Sequence[Shape]) -> None:
-        frame = Frame(program.binders[-1], bound)
-        arena = Arena(bound.arena_bytes) if bound.arena_bytes else None
-        if arena is not None:
-            frame.rebase(arena.address)
-        fed = [word for shape in shapes for word in (len(shape), *shape)]
-        made = [word for output in bound.outputs for word in _made(output, frame)]
-        lookups, numbers = _looked_up(bound, frame)
-        results = bound.closing or tuple(range(len(shapes), len(shapes) + len(bound.outputs)))
-        patches = {number: found for _, number, found in bound.inputs}
-        read = [word for n in range(len(shapes)) for word in _patches(patches.get(n, ()), frame)]
-        behind = [*fed, *made, *read, *(r if isinstance(r, int) else id(r) for r in results), *lookups]
-        words = allocate.aligned_words(BoundRow.SHAPES + len(behind))
-        self.address = address_of(words)
-        words[BoundRow.OWNER] = id(self)
-        words[BoundRow.LAUNCH], words[BoundRow.HOLDS] = frame.launch.address, frame.launch.hold_gil
-        run = program.team.run
-        if frame.launch.threads > 1:
-            words[BoundRow.TEAM], words[BoundRow.ARGUMENT] = id(run), id(frame.launch)
-        words[BoundRow.MADE] = len(bound.outputs)
-        words[BoundRow.ARRAYS] = self.address + 8 * (BoundRow.SHAPES + len(fed))
-        words[BoundRow.READS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made))
-        words[BoundRow.RESULTS] = self.address + 8 * (BoundRow.SHAPES + len(fed) + len(made) + len(read))
-        words[BoundRow.LOOKUPS] = self.address + 8 * (words.size - len(lookups))
-        words[BoundRow.LOOKED_UP] = len(lookups) // Lookup.WORDS
-        words[BoundRow.SHAPES :] = behind
-        dtypes = [output[3] for output in bound.outputs]
-        self._held = (words, frame, arena, run, results, dtypes, numbers, bound.lookups)
-
-
-def _looked_up(bound: Bound, frame: Frame) -> tuple[list[int], Words]:
-    """The words of the texts that are looked up, and the memory of their numbers, which native code reads."""
-    lookups = bound.lookups or ()
-    numbers = allocate.aligned_words(max(1, sum(lookup.size for lookup in lookups)))
-    words, address = [], address_of(numbers)
-    for lookup, (_, patches) in zip(lookups, bound.patches, strict=True):
-        words += [lookup.feed, id(lookup.table), lookup.size, address]
-        for position, offset in patches:
-            frame.words[position] = address + offset
-        address += 8 * lookup.size
-    return words, numbers
-
-
-def _made(output: tuple[int, int, Shape, np.dtype[Any], Any], frame: Frame) -> Iterator[int]:
-    _, _, shape, dtype, patches = output
-    yield from (id(dtype), len(shape), *shape)
-    yield from _patches(patches, frame)
-
-
-def _patches(patches: Sequence[tuple[int, int]], frame: Frame) -> Iterator[int]:
-    yield len(patches)
-    for position, offset in patches:
-        yield from (frame.address + 8 * position, offset)
+def _key(shapes: Sequence[Shape]) -> Key:
+    return tuple([word for shape in shapes for word in (len(shape), *shape)])
 
 
 class _Station:
