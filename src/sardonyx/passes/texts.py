@@ -15,58 +15,83 @@ from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, make
 
 _VIEWS = frozenset({"broadcast", "gather", "reshape", "slice", "transpose", "window"})
+_MIXES = frozenset({"concat", "where"})
 
 
 def texts(graph: Graph, goal: Goal) -> Graph:
     """Comparisons and look-ups of texts as those of their numbers; -1 is any other text."""
-    order = graph.order()
-    sources = [v for v in order if v.dtype is dt.STRING and v.data is None and v.prim not in _VIEWS]
-    if not sources:
+    order = [v for v in graph.order() if v.dtype is dt.STRING and v.data is None]
+    if not order:
         return graph
     uses = graph.uses()
     kept = {v.id for _, v in graph.outputs} | {u.value.id for u in graph.data_sizes.values()}
     numbered: dict[int, _Numbered] = {}
-    for source in sources:
-        found = _Numbered(source)
-        if found.collect(source, uses, kept) and found.keys:
-            numbered.update(dict.fromkeys(found.values, found))
+    for value in order:
+        found = _Numbered()
+        for part in _parts(value):
+            found.know(part)
+            if part.id in numbered and numbered[part.id] is not found:
+                found = numbered[part.id].merged(found, numbered)
+        found.values.append(value)
+        found.note(value, uses, value.id in kept)
+        numbered[value.id] = found
+    numbered = {id_: found for id_, found in numbered.items() if found.keys and not found.is_read}
     if not numbered:
         return graph
     return graph.map(lambda value, args: _rewrite(value, args, numbered))
 
 
+def _parts(value: Value) -> tuple[Value, ...]:
+    """The tensors of texts that a tensor of texts shows elements of; none if it makes texts."""
+    if value.prim in _VIEWS:
+        return value.args[:1]
+    return tuple(a for a in value.args if a.dtype is dt.STRING) if value.prim in _MIXES else ()
+
+
 class _Numbered:
-    """A source of texts, its views, and the texts that any of them is compared with."""
+    """Tensors that show texts of each other.
 
-    def __init__(self, source: Value) -> None:
-        self.source = source
-        self.values = [source.id]
+    Attributes:
+        keys: the numbers of the texts that any of them is compared with, or that is mixed with theirs.
+        is_read: whether anything is done with their texts but to compare or show them.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
         self.keys: dict[str, int] = {}
+        self.is_read = False
 
-    def collect(self, value: Value, uses: Mapping[int, list[Value]], kept: set[int]) -> bool:
-        """Note what is compared; False if anything else is done with the texts."""
-        if value.id in kept:
-            return False
+    def merged(self, other: _Numbered, numbered: dict[int, _Numbered]) -> _Numbered:
+        """The larger of both with all of the other, which is `numbered` so from now on."""
+        large, small = (self, other) if len(self.values) >= len(other.values) else (other, self)
+        large.values += small.values
+        large.is_read |= small.is_read
+        for text in small.keys:
+            large.keys.setdefault(text, len(large.keys))
+        numbered.update((value.id, large) for value in small.values)
+        return large
+
+    def know(self, texts: Value) -> None:
+        """Number texts, if they are known."""
+        for text in texts.data.flat if texts.data is not None else ():
+            self.keys.setdefault(text, len(self.keys))
+
+    def note(self, value: Value, uses: Mapping[int, list[Value]], is_kept: bool) -> None:
+        """Note what `value` is compared with."""
+        self.is_read |= is_kept
         for user in uses.get(value.id, ()):
-            if user.prim in _VIEWS and user.args[0] is value:
-                self.values.append(user.id)
-                if not self.collect(user, uses, kept):
-                    return False
-            elif (known := _compared(user, value)) is not None:
-                for text in known.data.flat if known.data is not None else ():
-                    self.keys.setdefault(text, len(self.keys))
-            else:
-                return False
-        return True
+            known = _compared(user, value)
+            if known is not None:
+                self.know(known)
+            is_shown = user.dtype is dt.STRING and any(part is value for part in _parts(user))
+            self.is_read |= known is None and not is_shown
 
-    def numbers(self, source: Value) -> Value:
-        """The numbers of the texts of the rewritten source."""
-        return make("text_numbers", (source,), {"keys": tuple(self.keys)}, dt.I64, source.shape)
-
-    def known(self, texts: Value) -> Value:
-        """The numbers of known texts."""
-        assert texts.data is not None
-        return const(np.array([self.keys[t] for t in texts.data.flat], np.int64).reshape(texts.data.shape))
+    def numbers(self, texts: Value) -> Value:
+        """The numbers of texts."""
+        if texts.data is None:
+            return make("text_numbers", (texts,), {"keys": tuple(self.keys)}, dt.I64, texts.shape)
+        found = [self.keys[text] for text in texts.data.flat]
+        return const(np.array(found, np.int64).reshape(texts.data.shape))
 
     def table(self, lookup: Value) -> Value:
         """What a look-up gives for each number; the last entry is for other texts, whose number is -1."""
@@ -93,14 +118,13 @@ def _compared(user: Value, value: Value) -> Value | None:
 
 
 def _rewrite(value: Value, args: tuple[Value, ...], numbered: Mapping[int, _Numbered]) -> Value:
-    users = [numbered[a.id] for a in value.args if a.id in numbered]
-    if not users:
+    shown = (value,) if _parts(value) else value.args
+    found = next((numbered[v.id] for v in shown if v.id in numbered), None)
+    if found is None:
         return rebuild(value, args)
-    found = users[0]
-    new = [found.numbers(a) if old is found.source else a for a, old in zip(args, value.args, strict=True)]
-    if value.prim in _VIEWS:
-        return make(value.prim, tuple(new), value.attrs, dt.I64, value.shape)
-    if value.prim == "eq":
-        numbers = tuple(found.known(v) if v.dtype is dt.STRING else v for v in new)
-        return make("eq", numbers, value.attrs, value.dtype, value.shape)
-    return found.table(value).gather(new[0], 0)
+    if value.prim == "lookup":
+        numbers = found.numbers(args[0]) if args[0].dtype is dt.STRING else args[0]
+        return found.table(value).gather(numbers, 0)
+    new = tuple(found.numbers(a) if a.dtype is dt.STRING else a for a in args)
+    dtype = value.dtype if value.prim == "eq" else dt.I64
+    return make(value.prim, new, value.attrs, dtype, value.shape)

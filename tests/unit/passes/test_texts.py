@@ -42,6 +42,36 @@ def test_look_ups_become_tables() -> None:
     assert prims(changed)[-1] == "gather"
 
 
+def test_mixed_texts_become_numbers_before_they_are_mixed() -> None:
+    graph = parse("""
+        g (string[N,1] x, string[N,1] z) => (int64[N,3] y, bool[N,3] w)
+            <string e = {"dog"}, string[1] f = {"blue"}> {
+            a = Equal(x, e)  b = Where(a, f, x)  c = Concat<axis = 1>(b, z, b)
+            y = ai.onnx.ml.LabelEncoder<keys_strings = ["cat", "blue"], values_int64s = [7, 8]>(c)
+            w = Equal(c, f)
+        }""")
+    changed = check(texts, graph, WORDS[:, :1], WORDS[:, 1:])
+    assert prims(changed).count("text_numbers") == 2
+    assert [v for v in changed.order() if v.dtype is dt.STRING] == list(changed.inputs)
+
+
+def test_tensors_that_share_texts_have_one_numbering() -> None:
+    graph = parse("""
+        g (string[N,1] x, string[N,1] z) => (bool[N,2] y, bool[N,2] v)
+            <string e = {"cat"}, string f = {"dog"}> {
+            a = Concat<axis = 1>(x, x)  b = Concat<axis = 1>(z, x)  y = Equal(a, e)  v = Equal(b, f) }""")
+    changed = check(texts, graph, WORDS[:, :1], WORDS[:, 1:])
+    assert prims(changed).count("text_numbers") == 2
+
+
+def test_known_texts_that_are_picked_become_numbers() -> None:
+    graph = parse("""
+        g (int64[N] i) => (bool[N] y) <string[3] k = {"cat", "pig", "cat"}, string e = {"cat"}> {
+            a = Gather(k, i)  y = Equal(a, e) }""")
+    changed = check(texts, graph, np.array([2, 1, 0]))
+    assert not any(v.dtype is dt.STRING for v in changed.order())
+
+
 def test_texts_that_leave_the_graph_or_become_other_texts_stay() -> None:
     for body in (
         "g (string[N] x) => (string[N] y) { y = Identity(x) }",
@@ -49,6 +79,10 @@ def test_texts_that_leave_the_graph_or_become_other_texts_stay() -> None:
         'g (string[N] x) => (string[N] y) { y = ai.onnx.ml.LabelEncoder<keys_strings = ["a"], '
         'values_strings = ["b"], default_string = "c">(x) }',
         "g (string[N] x) => (float[N] y) { y = Cast<to = 1>(x) }",
+        """g (string[N] x, string[N] z) => (bool[M] y, string[N] v) <string e = {"cat"}> {
+            a = Concat<axis = 0>(x, z) y = Equal(a, e) v = Identity(x) }""",
+        """g (string[N] x, string[N] z) => (bool[M] y, bool[N] v) <string e = {"cat"}> {
+            a = Concat<axis = 0>(x, z) y = Equal(a, e) v = Equal(x, z) }""",
     ):
         graph = parse(body)
         assert texts(graph, GOAL) is graph
