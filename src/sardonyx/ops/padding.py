@@ -80,22 +80,18 @@ def _cropped(x: Value, low: Amounts, high: Amounts) -> Value:
 
 
 def _mirrored(x: Value, axis: int, low: Dim, high: Dim, mode: str) -> Value:
-    if low == 0 and high == 0:
-        return x
-    n = x.shape[axis]
-    known = isinstance(low, int) and isinstance(high, int)
-    most = dims.maximum(low, high)
-    if known and dims.at_least(n, {"wrap": most, "reflect": most + 1, "edge": 1}[mode]):
-        return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
-    count = dim_value(n, dt.I64)
-    position = iota((n + low + high,), 0, dt.I64) - dim_value(low, dt.I64)
-    return x.gather(_source(position, count, mode), axis)
+    return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
 
 
 def _side(x: Value, axis: int, amount: Dim, mode: str, before: bool) -> list[Value]:
-    if not amount:
+    """What stands before or behind x: a part of it, or elements from where they repeat if they are more."""
+    if amount == 0:
         return []
     n = x.shape[axis]
+    if not dims.at_least(n, {"wrap": amount, "reflect": amount + 1, "edge": 1}[mode]):
+        count = dim_value(n, dt.I64)
+        first = dim_value(0 - amount if before else n, dt.I64)
+        return [x.gather(_source(iota((amount,), 0, dt.I64) + first, count, mode), axis)]
     start, step = {
         ("edge", True): (0, 1),
         ("edge", False): (n - 1, 1),
