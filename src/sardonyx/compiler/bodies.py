@@ -28,9 +28,6 @@ CONTROL = frozenset(_NATIVE_CONTROL)
 NATIVE_CONTROL = frozenset(_NATIVE_CONTROL.values())
 """Primitives whose graphs become part of the native code around them."""
 
-_MOST_SIZES = 30
-"""Sizes given by the extents of one array."""
-
 
 def native_control(graph: Graph, native: frozenset[str], simplify: Callable[[Graph], Graph]) -> Graph:
     """A graph in which all control flow that native code can run has its bodies simplified.
@@ -143,8 +140,6 @@ def _body(graph: Graph, outer: Mapping[str, Dim], compile_body: Callable[[Graph]
     computed = tuple(output for output in graph.outputs if output[1].id not in position)
     if not computed:
         return Body(None, passed, ())
-    names = list(outer)
-    groups = [names[start : start + _MOST_SIZES] for start in range(0, len(names), _MOST_SIZES)]
-    inputs = [placeholder("sizes", dt.I8, (0, *map(dims.symbol, group))) for group in groups]
-    whole = replace(graph, inputs=(*graph.inputs, *inputs), outputs=computed)
-    return Body(compile_body(whole), passed, tuple(tuple(outer[n] for n in group) for group in groups))
+    sizes = [placeholder("size", dt.I8, (0, dims.symbol(name))) for name in outer]
+    whole = replace(graph, inputs=(*graph.inputs, *sizes), outputs=computed)
+    return Body(compile_body(whole), passed, tuple(outer.values()))

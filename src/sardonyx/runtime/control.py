@@ -33,13 +33,13 @@ class Body:
     Attributes:
         data: its program; None if every result is an argument.
         passed: for each result the argument that it is, or -1 if the program computes it.
-        sizes: the outer sizes that the program reads, in groups. It finds each group as the extents of an
-            empty array fed after the arguments.
+        sizes: the outer sizes that the program reads. It finds each as the extent of an empty array fed
+            after the arguments, one by one since the product of an array's extents is bounded.
     """
 
     data: ProgramData | None
     passed: tuple[int, ...]
-    sizes: tuple[tuple[Dim, ...], ...]
+    sizes: tuple[Dim, ...]
 
     def start(self, start: Start) -> Started:
         """The body ready to run."""
@@ -55,9 +55,7 @@ class Started:
 
     def sizes(self, symbols: Mapping[str, int]) -> list[Array]:
         """The arrays to be fed last."""
-        return [
-            np.empty((0, *(dims.evaluate(n, symbols) for n in group)), np.int8) for group in self._body.sizes
-        ]
+        return [np.empty((0, dims.evaluate(size, symbols)), np.int8) for size in self._body.sizes]
 
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The results for arguments and sizes; results that are arguments are the same objects."""

@@ -115,7 +115,7 @@ def test_a_choice_has_two_programs_and_knows_whose_operands_are_whose() -> None:
 
 def test_sizes_from_outside_are_inputs_without_elements() -> None:
     made, (then, _) = step(SIZED)
-    assert made.then.sizes == ((dims.symbol("N"),),)
+    assert made.then.sizes == (dims.symbol("N"),)
     assert then.inputs[-1].shape == (0, dims.symbol("N"))
 
 
@@ -135,17 +135,6 @@ def test_a_loop_and_a_scan_keep_how_their_operands_are_meant() -> None:
     assert isinstance(made, Traversal)
     assert (made.carried, made.scanned) == (1, 1)
     assert made.stacked == (("float32", (3,)),)
-
-
-def test_more_sizes_than_an_array_has_axes_come_in_groups() -> None:
-    names = [f"N{n}" for n in range(35)]
-    inputs = ", ".join(f"float[{name}] x{n}" for n, name in enumerate(names))
-    read = ", ".join(f"x{n}" for n in range(35))
-    text = f"""g ({inputs}, bool c) => (string[?] y) {{ j = Concat<axis = 0>({read}) s = Shape(j) y = If (c) <
-        then_branch = t () => (string[?] a) {{ z = ConstantOfShape(s) a = Cast<to = 8>(z) }},
-        else_branch = e () => (string[?] b) {{ b = Cast<to = 8>(x0) }}> }}"""
-    made, _ = step(text)
-    assert [len(group) for group in made.then.sizes] == [30, 5]
 
 
 def test_values_of_a_graph_are_left_as_they_are() -> None:

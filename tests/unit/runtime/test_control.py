@@ -51,9 +51,9 @@ def test_a_choice_feeds_each_branch_with_its_own() -> None:
 
 def test_outer_sizes_are_the_extents_of_empty_arrays_fed_last() -> None:
     n = dims.symbol("N")
-    then = body(lambda x, sizes: [np.array(sizes.shape)], -1, sizes=((n, n * 2),))
+    then = body(lambda x, *sizes: [np.array([size.shape for size in sizes])], -1, sizes=(n, n * 2))
     run = begun(Choice(then, then, 1, "if"))
-    assert run((np.array(True), ONE), {"N": 5})[0].tolist() == [0, 5, 10]
+    assert run((np.array(True), ONE), {"N": 5})[0].tolist() == [[0, 5], [0, 10]]
 
 
 def test_arrays_are_fed_dense() -> None:

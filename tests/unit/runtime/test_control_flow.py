@@ -181,6 +181,17 @@ def test_a_branch_may_hold_what_runs_on_the_host() -> None:
     check(text, {"x": x, "c": TRUE}, {"x": x, "c": FALSE}, native=False)
 
 
+def test_a_branch_may_read_sizes_whose_product_is_beyond_any_array() -> None:
+    names = [f"N{n}" for n in range(35)]
+    inputs = ", ".join(f"float[{name}] x{n}" for n, name in enumerate(names))
+    read = ", ".join(f"x{n}" for n in range(35))
+    text = f"""g ({inputs}, bool c) => (float[?] y) {{ j = Concat<axis = 0>({read}) s = Shape(j) y = If (c) <
+        then_branch = t () => (float[?] a) {{ z = ConstantOfShape(s) u, i, k, n = Unique(z) a = Concat<axis = 0>(u, z) }},
+        else_branch = e () => (float[?] b) {{ b = Neg(x0) }}> }}"""
+    x = {f"x{n}": np.zeros(4 + n % 2, np.float32) for n in range(35)}
+    check(text, {**x, "c": TRUE}, {**x, "c": FALSE}, native=False)
+
+
 LOOP = """
 g (int64 n, bool go, float[N] x) => (float[N] state, float[?, N] rows, int64[?, 1] numbers)
 <float half = {0.5}, int64[1] one = {1}> {
