@@ -22,6 +22,7 @@ from tests.property.operators.elsewhere import ELSEWHERE
 RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
 TRANSFORMS = "kernels.winograd.input_transform kernels.winograd.output_transform"
 WINOGRAD = f"kernels.winograd.driver kernels.winograd.walk {TRANSFORMS}"
+SHALLOW = " ".join(f"kernels.shallow.{name}" for name in ("driver", "rows", "walk"))
 STRASSEN = " ".join(f"kernels.strassen.{name}" for name in ("combine", "driver", "rows", "walk"))
 LEVELS = " ".join(f"kernels.product.levels.{name}" for name in ("floats", "sums", "walk"))
 MOVES = " ".join(f"kernels.moves.{name}" for name in ("driver", "rows", "weave"))
@@ -35,6 +36,7 @@ TOGETHER = {
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.moves.test_moves": MOVES,
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
+    "tests.unit.kernels.shallow.test_shallow": SHALLOW,
     "tests.unit.kernels.short.test_short": "kernels.short.driver kernels.short.walk",
     "tests.unit.kernels.strassen.test_strassen": STRASSEN,
     "tests.unit.kernels.winograd.test_winograd": WINOGRAD,

@@ -21,12 +21,14 @@ from sardonyx.kernels.library import (
     moving,
     outliers_convolutions,
     plain_matrix_convolutions,
+    shallow,
     short,
     strassen,
     tall,
     windowed,
     winograd,
 )
+from sardonyx.kernels.shallow.call import MOST_STEPS
 from sardonyx.kernels.short.choose import TWO_STREAMS
 from sardonyx.kernels.tiles.beside import lanes_of
 from sardonyx.kernels.tiles.shape import BY_LEFT
@@ -56,6 +58,8 @@ def shared_modules(level: Target, precision: str) -> Mapping[str, Shared]:
         kernels |= moving(turn)
     for together in {lanes_of(columns, level.lanes) for columns in range(1, level.lanes)} - {1}:
         kernels |= beside(together)
+    for steps in range(1, MOST_STEPS + 1):
+        kernels |= shallow(steps)
     return {**kernels, **tall(), **windowed(), **strassen(), **short(), **attention(), **ALWAYS}
 
 

@@ -32,6 +32,7 @@ from sardonyx.kernels.library import (
     outliers_convolutions,
     plain_matrix_convolutions,
     points,
+    shallow,
     short,
     single,
     strassen,
@@ -143,6 +144,7 @@ def _product(
     from sardonyx.kernels.outliers.call import outlier_call
     from sardonyx.kernels.product.call import blockwise_call, dot_call
     from sardonyx.kernels.product.choose import chosen, chosen_blockwise
+    from sardonyx.kernels.shallow.call import shallow_call, steps_of
     from sardonyx.kernels.short.call import short_call
     from sardonyx.kernels.short.choose import TWO_STREAMS
     from sardonyx.kernels.strassen.call import strassen_call
@@ -160,6 +162,8 @@ def _product(
     call, modules = dot_call(group, places, goal, emissions)
     if apart := outlier_call(call, anchor, goal):
         return apart, modules, outliers()
+    if by_rows := shallow_call(call):
+        return by_rows, modules, shallow(steps_of(by_rows))
     if by_seven := strassen_call(call, anchor, goal):
         call, kernels = by_seven, strassen()
     else:

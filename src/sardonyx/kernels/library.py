@@ -114,6 +114,22 @@ def short_ir(goal: Goal) -> str:
     return _beside(lambda module, goal, _: define_short(module, goal), "short", goal, 0)
 
 
+def shallow(steps: int) -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_shallow{steps}_f32` and `sdx_gemm_shallow{steps}_dynamic_f32`, by name.
+
+    It needs those of `contraction`.
+    """
+    return {f"shallow {steps}": Shared(partial(shallow_ir, steps))}
+
+
+@cache
+def shallow_ir(steps: int, goal: Goal) -> str:
+    """The text of `shallow`."""
+    from sardonyx.kernels.shallow.driver import define_shallow
+
+    return _beside(define_shallow, "shallow", goal, steps)
+
+
 def grouped(few: Few) -> Mapping[str, Shared]:
     """The module with `sdx_conv_{few.name}_f32`, which needs those of `contraction`, by name."""
     return {few.name: Shared(partial(grouped_ir, few))}
