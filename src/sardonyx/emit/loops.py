@@ -7,12 +7,12 @@ which a sum is added up depends on sizes alone, never on threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import prod
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.named import NamedTuple
-from sardonyx.emit.expr import ExprEmitter
+from sardonyx.emit.ahead import AheadEmitter
 from sardonyx.emit.fold import combine
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import body_cost, may_be_near
@@ -58,22 +58,26 @@ class Several(NamedTuple):
 _ONE = Several()
 
 
-class LoopEmitter(ExprEmitter):
+class LoopEmitter(AheadEmitter):
     """Emits statements with their loops."""
 
     # ---- statements
 
     def statements(self, body: Sequence[Statement]) -> None:
         """Run statements inside the outer loops; neighbours over the same axes share their loops."""
-        for group in joined(body):
-            self._run_together(group)
+        groups = joined(body)
+        asking = self.asking_pass(groups)
+        for group in groups:
+            self._run_together(group, self.asking if group is asking else nullcontext)
 
-    def _run_together(self, group: Sequence[Statement]) -> None:
+    def _run_together(
+        self, group: Sequence[Statement], around: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         axes = list(group[0].axes)
         reductions = [s for s in group if not isinstance(s, Store)]
         for _ in self.each_alternate():
             self.begin_reductions(reductions)
-            with self._only_if(self.current.exists, reductions):
+            with self._only_if(self.current.exists, reductions), around():
                 if axes:
                     self.hoist(group, axes)
                 self._inner(axes, group)
@@ -105,6 +109,7 @@ class LoopEmitter(ExprEmitter):
 
     def _leaf(self, group: Sequence[Statement]) -> None:
         for _ in self.each_copy():
+            self.ask(self.current.displacement)
             for statement in group:
                 if isinstance(statement, Store):
                     self.store(statement)

@@ -336,8 +336,10 @@ class _KernelEmitter(TileEmitter):
         end, step = f.select(short, f.sub(high, int_(1)), low), f.select(short, int_(2), int_(1))
         with f.loop(low, high, step) as pair, self.scope():
             self.enter(axis, pair.index, keep=self.kernel.form == "rows")
+            self.row_step = step
             with self.alternating(axis, f.icmp("slt", pair.index, end)):
                 self.statements(self.kernel.body)
+            self.row_step = int_(1)
 
     def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
         """(axes whose points are shared out, axes that each point loops over)."""
