@@ -341,7 +341,8 @@ class Attention(IntEnum):
 
     Y[b0, b1, m, e] = sum over t of P[m, t] * V[b0, b1, t, e], where ROWS makes P, in place and whole rows at
     a time, of sum over d of Q[b0, b1, m, d] * K[b0, b1, d, t]. ROWS is called as an epilogue is, with its own
-    words from EPILOGUE_WORDS on and coords = [b0 * BATCH1 + b1, m, 0]. E is contiguous in Y.
+    words from EPILOGUE_WORDS on and coords = [n div S, n mod S, 0], n = (b0 * BATCH1 + b1) * M + m: the rows
+    of a head may be those of some heads of S rows there. E is contiguous in Y.
     """
 
     Q = 0
@@ -371,7 +372,8 @@ class Attention(IntEnum):
     V_E = 24
     Y_M = 25
     L2_BYTES = 26
-    EPILOGUE_WORDS = 27
+    S = 27
+    EPILOGUE_WORDS = 28
 
 
 class Moves(IntEnum):

@@ -279,11 +279,13 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     return [low.finish(group.name)]
 
 
-def lower_rows(scores: Group, shares: Group, places: Mapping[int, Place]) -> Kernel:
-    """What `shares` makes of whole rows of the product of `scores`, in place."""
+def lower_rows(
+    scores: Group, shares: Group, places: Mapping[int, Place], read: Value | None = None
+) -> Kernel:
+    """What `shares` makes of whole rows of the product of `scores`, or of that as it is `read`, in place."""
     inlined = scores.inlined | shares.inlined | {scores.root.id}
-    root = shares.root
-    low = Lowering(Group("loops", root, None, inlined, scores.anchor, shares.reduced), places)
+    root, anchor = shares.root, scores.anchor if read is None else read
+    low = Lowering(Group("loops", root, None, inlined, anchor, shares.reduced), places)
     low.open(root.shape[:-1])
     column = low.inner[root.rank - 1] = Axis(f"i{root.rank - 1}", root.shape[-1])
     low.tile, low.columns = Buffer("tile", root.dtype, "tile"), (column,)

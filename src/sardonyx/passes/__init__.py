@@ -15,6 +15,7 @@ from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.kept_points import kept_points
 from sardonyx.passes.picked_rows import joined_rows
 from sardonyx.passes.points import points
+from sardonyx.passes.repeated_heads import repeated_heads
 from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
 from sardonyx.passes.saturated import saturated
@@ -32,7 +33,7 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, kept_points, dequantised, widen, integer_products),
-    *(algebra, unreached, requantised, saturated, spectra, transposed, volumes, joined_rows),
+    *(repeated_heads, algebra, unreached, requantised, saturated, spectra, transposed, volumes, joined_rows),
     *(rounded_products, points, blocking, spread_last, decompose, totals, separated),
 )
 """Every pass, in the order it runs."""

@@ -102,3 +102,33 @@ def test_other_types_are_three_kernels(dtype: Any) -> None:
     shares = scores - scores.reduce_max(3)
     groups = partition(graph(shares.dot(v), inputs=(q, k, v))).groups
     assert [group.kind for group in groups] == ["contract", "loops", "contract"]
+
+
+GROUPED = {"q": (2, 4, 3, 8), "k": (2, 4, 8, 5), "k2": (2, 2, 8, 5), "v": (2, 4, 5, 6), "v2": (2, 2, 5, 6)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "fuses"), [("k2", "v2", True), ("k", "v2", False), ("k2", "v", False)]
+)
+def test_rows_of_heads_that_share_both_keys_and_values_are_told_apart(
+    keys: str, values: str, fuses: bool
+) -> None:
+    q, k, v = (placeholder(name, dt.F32, GROUPED[name]) for name in ("q", keys, values))
+    scores = (q.reshape((2, 2, 6, 8)) if keys == "k2" else q).dot(k).reshape((2, 4, 3, 5))
+    shares = softmax(scores * 0.5)
+    y = (shares.reshape((2, 2, 6, 5)) if values == "v2" else shares).dot(v)
+    whole = graph(y, inputs=(q, k, v))
+    fusion = partition(whole)
+    assert ("attention" in [group.kind for group in fusion.groups]) == fuses
+    rng = np.random.default_rng(0)
+    feeds = [rng.standard_normal(GROUPED[name]).astype(np.float32) for name in ("q", keys, values)]
+    assert_close(run.run(fusion, feeds)[0], evaluate(whole, feeds)[0], 64)
+
+
+def test_scores_that_are_read_in_two_shapes_are_stored() -> None:
+    q, k, v = (placeholder(name, dt.F32, GROUPED[name]) for name in ("q", "k2", "v2"))
+    scores = q.reshape((2, 2, 6, 8)).dot(k)
+    shares = softmax(scores.reshape((2, 4, 3, 5)))
+    y = shares.reshape((2, 2, 6, 5)).dot(v)
+    groups = partition(graph(y, scores.exp(), inputs=(q, k, v))).groups
+    assert "attention" not in [group.kind for group in groups]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sardonyx.base import dim as dims
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
+from sardonyx.fuse.attention import scores_as_read
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
@@ -26,13 +27,15 @@ def attention_call(
     assert scores.anchor is not None
     assert mixed.anchor is not None
     (q, k), (_, v) = scores.anchor.args, mixed.anchor.args
-    kernel = lower_rows(scores, shares, places)
+    seen = scores_as_read(scores, shares)
+    kernel = lower_rows(scores, shares, places, None if seen is scores.root else seen)
     rows, ir = emissions.call(kernel)
     layout = Layout.of(goal, q, k, v)
     target, total, depth, width = goal.target, k.shape[-1], q.shape[-1], v.shape[-1]
     words: dict[int, Argument] = {
         Attention.ROWS: Entry(rows.symbol),
         Attention.M: q.shape[-2],
+        Attention.S: shares.root.shape[-2],
         Attention.T: total,
         Attention.D: depth,
         Attention.E: width,

@@ -170,12 +170,24 @@ class Walk:
         with f.when(f.icmp("sgt", total, zero)):
             set_word(f, self.to_scores, Gemm.A, f.gep(q, f.mul(first, word[Attention.Q_M]), shape.dtype))
             self._multiply(self.of_scores, self.to_scores, rows, total)
-            for number, value in enumerate((head, first)):
-                set_word(f, self.coords, number, value)
-            row_words = self.own_words, self.coords, rows, total
-            f.call_pointer(f.word(self.args, Attention.ROWS, "ptr"), self.scores, self.pitch, *row_words)
+            self._make_shares(f.add(f.mul(head, word[Attention.M]), first), rows)
         set_word(f, self.to_mixed, Gemm.C, f.gep(y, f.mul(first, word[Attention.Y_M]), shape.dtype))
         self._multiply(self.of_mixed, self.to_mixed, rows, word[Attention.E])
+
+    def _make_shares(self, first: V, rows: V) -> None:
+        """What becomes of a strip of scores, whose first row is that number; a head of shares at a time."""
+        f, word, size = self.f, self.word, self.word[Attention.S]
+        with f.repeat(lambda done: f.icmp("slt", done, rows), [int_(0)]) as part:
+            done = part.carried[0]
+            at = f.add(first, done)
+            row = f.binary("urem", at, size)
+            for number, value in enumerate((f.binary("udiv", at, size), row)):
+                set_word(f, self.coords, number, value)
+            some = f.smin(f.sub(rows, done), f.sub(size, row))
+            scores = f.gep(self.scores, f.mul(done, self.pitch), self.shape.dtype)
+            row_words = self.own_words, self.coords, some, word[Attention.T]
+            f.call_pointer(f.word(self.args, Attention.ROWS, "ptr"), scores, self.pitch, *row_words)
+            part.next(f.add(done, some))
 
     def _multiply(self, packed: str, words: V, rows: V, columns: V) -> None:
         f = self.f

@@ -109,3 +109,51 @@ def test_words_are_sizes_and_strides_of_the_operands_as_they_lie() -> None:
     assert [words[w] for w in (Attention.V_T, Attention.V_E, Attention.Y_M)] == [8, 1, 8]
     assert isinstance(words[Attention.Y], Address)
     assert (call.kind, len(call.reads), len(call.writes)) == ("attention", 3, 1)
+
+
+SHARED = """<ir_version: 10, opset_import: ["" : 21]>
+g (float[B, 6, S, 24] q, float[B, 2, P, 24] before, float[B, 2, S, 24] now, float[B, 2, T, 40] v,
+    float[B, 1, S, T] m) => (float[B, 6, S, 40] y, float[B, 2, T, 24] k) {
+    k = Concat<axis = 2>(before, now)
+    zero = Constant<value = int64[1] {0}>() one = Constant<value = int64[1] {1}>()
+    two = Constant<value = int64[1] {2}>() three = Constant<value = int64[1] {3}>()
+    six = Constant<value = int64[1] {6}>()
+    hk = Shape(k) b = Slice(hk, zero, one) tk = Shape<start = 2>(k) tv = Shape<start = 2>(v)
+    ku = Unsqueeze(k, two) ks = Concat<axis = 0>(b, two, three, tk) ke = Expand(ku, ks)
+    kh = Concat<axis = 0>(b, six, tk) kr = Reshape(ke, kh) kt = Transpose<perm = [0, 1, 3, 2]>(kr)
+    vu = Unsqueeze(v, two) vs = Concat<axis = 0>(b, two, three, tv) ve = Expand(vu, vs)
+    vh = Concat<axis = 0>(b, six, tv) vr = Reshape(ve, vh)
+    s = MatMul(q, kt) c = Constant<value = float {0.2}>() l = Mul(s, c) w = Add(l, m)
+    p = Softmax<axis = -1>(w) y = MatMul(p, vr)
+}"""
+
+
+@TARGETS
+def test_heads_that_share_keys_are_one_kernel_and_repeat_nothing(target: str) -> None:
+    proto = onnx.parser.parse_model(SHARED)
+    run = session(proto, target)
+    assert "attention" in [note.kind for note in run.report.kernels]
+    assert not any("broadcast" in note.plan for note in run.report.kernels)
+    rng = np.random.default_rng(0)
+    for batch, rows, past in ((1, 1, 40), (2, 7, 9), (1, 33, 0)):
+        shapes = {"q": (6, rows, 24), "before": (2, past, 24), "now": (2, rows, 24)}
+        shapes |= {"v": (2, past + rows, 40), "m": (1, rows, past + rows)}
+        given = {n: rng.standard_normal((batch, *s)).astype(np.float32) for n, s in shapes.items()}
+        for got, exact in zip(run.run(None, given), ReferenceEvaluator(proto).run(None, given), strict=True):
+            assert_close(got, exact, 128)
+
+
+@TARGETS
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_operator_with_shared_keys_is_one_kernel(groups: int, target: str) -> None:
+    text = f"""<ir_version: 11, opset_import: ["" : 23]>
+    g (float[B, 4, S, 16] q, float[B, {groups}, T, 16] k, float[B, {groups}, T, 24] v)
+        => (float[B, 4, S, 24] y) {{ y = Attention<is_causal = 1>(q, k, v) }}"""
+    proto = onnx.parser.parse_model(text)
+    run = session(proto, target)
+    assert "attention" in [note.kind for note in run.report.kernels]
+    rng = np.random.default_rng(0)
+    for batch, rows in ((1, 1), (2, 9)):
+        shapes = {"q": (4, rows, 16), "k": (groups, rows, 16), "v": (groups, rows, 24)}
+        given = {n: rng.standard_normal((batch, *s)).astype(np.float32) for n, s in shapes.items()}
+        assert_close(run.run(None, given)[0], ReferenceEvaluator(proto).run(None, given)[0], 128)

@@ -122,10 +122,14 @@ def image(way: Way) -> LoadedImage:
 
 
 class Drawn:
-    """Two times three heads; rows of scores become their shares of a sum of squares plus one."""
+    """Two times three heads; rows of scores become their shares of a sum of squares plus one.
 
-    def __init__(self, sizes: tuple[int, int, int, int], *, turned: bool = False) -> None:
+    The rows of a head may be those of several `heads` of shares.
+    """
+
+    def __init__(self, sizes: tuple[int, int, int, int], *, turned: bool = False, heads: int = 1) -> None:
         m, t, d, e = self.sizes = sizes
+        self.rows_of_shares = m // heads
         rng = np.random.default_rng(0)
 
         def draw(*shape: int) -> Array:
@@ -135,12 +139,13 @@ class Drawn:
 
         self.q, self.k, self.v = draw(m, d), draw(d, t), draw(t, e)
         self.y = guarded(np.full((2, m, 3, e), 77, np.float32)).swapaxes(1, 2)
-        self.seen = np.zeros((6, m), int)
+        self.seen = np.zeros((6 * heads, self.rows_of_shares), int)
 
     def rows(self, tile: int, pitch: int, words: int, coords: int, count: int, columns: int) -> None:
         head, first = (ctypes.c_int64 * 2).from_address(coords)
         assert ctypes.c_int64.from_address(words).value == 4711
         assert columns == self.sizes[1]
+        assert first + count <= self.rows_of_shares
         self.seen[head, first : first + count] += 1
         scores = tile_view(tile, pitch, count, columns, "float32")
         with np.errstate(invalid="ignore"):
@@ -155,6 +160,7 @@ class Drawn:
         args[Attention.BATCH0 : Attention.BATCH1 + 1] = 2, 3
         args[Attention.M : Attention.E + 1] = m, t, d, e
         args[Attention.L2_BYTES] = L2_BYTES
+        args[Attention.S] = self.rows_of_shares
         for name in "QKVY":
             array = getattr(self, name.lower())
             args[Attention[name]] = array.ctypes.data
@@ -198,6 +204,16 @@ def test_rows_go_through_both_products(way: Way, sizes: tuple[int, int, int, int
     drawn = Drawn(sizes)
     check(way, drawn.run(way), drawn.exactly(), sum(sizes))
     assert (drawn.seen == bool(sizes[1] and sizes[3])).all(), "each row of scores once"
+
+
+@each_with([(15, 33, 20, 31), (6, 130, 64, 64), (72, 48, 16, 33)])
+def test_heads_of_shares_are_told_apart_where_some_share_keys(
+    way: Way, sizes: tuple[int, int, int, int]
+) -> None:
+    for threads in (1, 2):
+        drawn = Drawn(sizes, heads=3)
+        check(way, drawn.run(way, threads), drawn.exactly(), sum(sizes))
+        assert (drawn.seen == 1).all()
 
 
 @each_with(SIZES[3:7])
