@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
-from sardonyx.ir.value import Value, concat, const, make, scalar
+from sardonyx.ir.premise import must_equal
+from sardonyx.ir.value import Value, concat, const, dim_value, make
 from sardonyx.ops import operands
 from sardonyx.ops.demands import element_type, single
 from sardonyx.ops.elements import MIXED_RANK, UNKNOWN_RANK, Elements, elements, join, nature
+from sardonyx.ops.onnx.index import gather
 from sardonyx.ops.table import op
 
 
@@ -85,6 +88,9 @@ def sequence_at(input_sequence: Value, position: Value) -> Value:
     place = _place(given)
     if items is not None and place is not None:
         return items[_checked(place, items)]
+    piece = _cut(input_sequence, given[0], place)
+    if piece is not None:
+        return piece
     return data_sized("sequence_at", (input_sequence, *given), {}, [_known(elements(input_sequence))])[0]
 
 
@@ -115,9 +121,11 @@ def sequence_erase(input_sequence: Value, position: Value | None = None) -> Valu
 @op("SequenceLength", since=11)
 def sequence_length(input_sequence: Value) -> Value:
     """The number of elements."""
-    items = _items(input_sequence)
+    items, step = _items(input_sequence), _step(input_sequence)
     if items is not None:
-        return scalar(len(items), dt.I64)
+        return dim_value(len(items), dt.I64)
+    if step is not None:
+        return dim_value(_pieces(input_sequence, step), dt.I64)
     return make("sequence_length", (input_sequence,), {}, dt.I64, ())
 
 
@@ -146,6 +154,36 @@ def concat_from_sequence(input_sequence: Value, *, axis: int, new_axis: int = 0)
 def _piece(x: Value, axis: int, start: Dim, size: Dim) -> Value:
     begin = [start if a == axis else 0 for a in range(x.rank)]
     return x.slice(begin, [size if a == axis else n for a, n in enumerate(x.shape)])
+
+
+def _step(sequence: Value) -> int | None:
+    """The size of all pieces but the last, if the sequence is an axis cut evenly."""
+    if sequence.prim != "sequence_split":
+        return None
+    sizes = sequence.args[1:]
+    step = 1 if not sizes else _place(sizes) if sizes[0].rank == 0 else None
+    return step if step is not None and step > 0 else None
+
+
+def _pieces(split: Value, step: int) -> Dim:
+    return dims.ceildiv(split.args[0].shape[split.attrs["axis"]], step)
+
+
+def _cut(sequence: Value, position: Value, place: int | None) -> Value | None:
+    """One piece of an evenly cut axis, read from what is cut; None if that is not what the sequence is."""
+    step = _step(sequence)
+    if step is None or (step > 1 and (place is None or place < 0)):
+        return None
+    x, axis, whole = sequence.args[0], sequence.attrs["axis"], sequence.attrs["keep"]
+    if place is not None:
+        count = _pieces(sequence, step)
+        beyond = dims.minimum(count + place if place < 0 else count - 1 - place, 0)
+        must_equal(beyond, 0, f"position {place} is out of range for a sequence of {{}}", count)
+        if step > 1:
+            start = place * step
+            return _piece(x, axis, start, dims.minimum(x.shape[axis] - start, step))
+    piece = gather(x, position, axis=axis)
+    return piece.reshape((*x.shape[:axis], 1, *x.shape[axis + 1 :])) if whole else piece
 
 
 def _repeated(split: Value) -> int:

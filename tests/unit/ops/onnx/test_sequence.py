@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.errors import SardonyxError
+from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed
 
 
@@ -39,6 +40,42 @@ def test_pieces_of_one_repeated_size_have_it_in_a_loop() -> None:
     x, times = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([2, 1, 4])
     (y,) = outputs(parsed(text), x, times)
     np.testing.assert_array_equal(y, np.repeat(x, times, 0))
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_positions_of_an_axis_cut_into_single_ones_are_read_from_it(keep: int) -> None:
+    """As PyTorch writes unbind of an axis of any length, one operation for each step of a recurrent network."""
+    given = "float[?,?]" if keep else "float[?]"
+    text = f"""g (float[2,N] x, int64 p) => ({given} a, {given} b, {given} c, int64 n) {{
+        one = Constant<value_int = 1>() last = Constant<value_int = -1>()
+        s = SplitToSequence<axis = 1, keepdims = {keep}>(x) n = SequenceLength(s)
+        a = SequenceAt(s, one) b = SequenceAt(s, last) c = SequenceAt(s, p)
+    }}"""
+    assert not [v.prim for v in load(parsed(text)).graph.order() if v.prim.startswith("sequence")]
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    *found, n = outputs(parsed(text), x, np.int64(-2))
+    for y, at in zip(found, (1, 3, 2), strict=True):
+        np.testing.assert_array_equal(y, x[:, at : at + 1] if keep else x[:, at])
+    assert n == 4
+    with pytest.raises(SardonyxError, match="position 1 is out of range for a sequence of N"):
+        outputs(parsed(text), x[:, :1], np.int64(0))
+
+
+def test_pieces_of_an_axis_cut_evenly_are_read_from_it() -> None:
+    text = """g (float[N] x) => (float[?] a, float[?] b, int64 n) {
+        three = Constant<value_int = 3>() zero = Constant<value_int = 0>() one = Constant<value_int = 1>()
+        s = SplitToSequence<axis = 0>(x, three) n = SequenceLength(s)
+        a = SequenceAt(s, zero) b = SequenceAt(s, one)
+    }"""
+    assert not [v.prim for v in load(parsed(text)).graph.order() if v.prim.startswith("sequence")]
+    for length in (4, 6, 8):
+        x = np.arange(length, dtype=np.float32)
+        a, b, n = outputs(parsed(text), x)
+        np.testing.assert_array_equal(a, x[:3])
+        np.testing.assert_array_equal(b, x[3:6])
+        assert n == -(-length // 3)
+    with pytest.raises(SardonyxError, match="position 1 is out of range for a sequence of "):
+        outputs(parsed(text), np.zeros(3, np.float32))
 
 
 @pytest.mark.parametrize(
