@@ -5,6 +5,8 @@ Apart from those of `abi.py`, which every start reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sardonyx.base.named import IntEnum
 
 
@@ -47,7 +49,8 @@ class BoundRow(IntEnum):
 
     Which row follows is decided by the numbers at `NUMBERS` (0: none, it is the last): how many, at most
     `MOST_NUMBERS`, and of each its object, how far behind the beginning of that it is, and its bytes; or -1
-    and its address. `FOLLOWING` points at the addresses of at most `FOLLOWING_COUNT` rows, and then 0.
+    and its address. `FOLLOWING` points at the addresses of rows, or 0: `FOLLOWING_WAYS` for each of
+    `FOLLOWING_SETS`, which `set_of` the numbers says.
 
     `KEY` is, of a first segment, of each input the number of its axes and their sizes; of others, the numbers
     that it follows. `ARRAYS`, `READS`, `RESULTS` and `LOOKUPS` point into what stands behind: of each array,
@@ -75,8 +78,12 @@ class BoundRow(IntEnum):
     KEY = 15
 
 
-FOLLOWING_COUNT = 64
-"""Rows that follow one at most: as many values of the sizes that it computes, or that are fed as numbers."""
+FOLLOWING_SETS, FOLLOWING_WAYS = 128, 4
+"""Rows that follow one: about as many values of the sizes that it computes, or that are fed as numbers."""
+
+HASH_FACTOR, HASH_SHIFT = 0x9E3779B97F4A7C15, 57
+"""How numbers choose a set."""
+
 
 MOST_NUMBERS = 32
 """Numbers that decide which row follows at most."""
@@ -93,6 +100,14 @@ class Lookup(IntEnum):
     COUNT = 2
     NUMBERS = 3
     WORDS = 4
+
+
+def set_of(numbers: Iterable[int]) -> int:
+    """Where the row that follows for these numbers is looked for."""
+    found = 0
+    for number in numbers:
+        found = ((found ^ number) * HASH_FACTOR) & ((1 << 64) - 1)
+    return found >> HASH_SHIFT
 
 
 class StationBlock(IntEnum):

@@ -464,6 +464,7 @@ entry:
   br label %read
 read:
   %i = phi i64 [ 0, %entry ], [ %i.next, %note ]
+  %hash = phi i64 [ 0, %entry ], [ %hash.next, %note ]
   %number = getelementptr [3 x i64], ptr %first, i64 %i
   %object = load i64, ptr %number, align 8
   %at.p = getelementptr i64, ptr %number, i64 1
@@ -501,19 +502,23 @@ note:
   %value = phi i64 [ %long.v, %long ], [ %short.v, %short ], [ %byte.v, %byte ]
   %to = getelementptr i64, ptr %values, i64 %i
   store i64 %value, ptr %to, align 8
+  %mixed = xor i64 %hash, %value
+  %hash.next = mul i64 %mixed, $hash_factor
   %i.next = add i64 %i, 1
   %more = icmp slt i64 %i.next, %count
   br i1 %more, label %read, label %table
 table:
   %table.p = getelementptr i64, ptr %row, i64 $boundrow_following
   %table.v = load ptr, ptr %table.p, align 8
+  %set = lshr i64 %hash.next, $hash_shift
+  %set.p = getelementptr [$following_ways x ptr], ptr %table.v, i64 %set
   br label %try
 try:
   %k = phi i64 [ 0, %table ], [ %k.next, %another ]
-  %found.p = getelementptr ptr, ptr %table.v, i64 %k
+  %found.p = getelementptr ptr, ptr %set.p, i64 %k
   %found = load ptr, ptr %found.p, align 8
   %there = icmp ne ptr %found, null
-  br i1 %there, label %compare, label %unknown
+  br i1 %there, label %compare, label %another
 compare:
   %j = phi i64 [ 0, %try ], [ %j.next, %equal ]
   %j.more = icmp slt i64 %j, %count
@@ -531,7 +536,7 @@ equal:
   br label %compare
 another:
   %k.next = add i64 %k, 1
-  %k.more = icmp slt i64 %k.next, $following_count
+  %k.more = icmp slt i64 %k.next, $following_ways
   br i1 %k.more, label %try, label %unknown
 hit:
   ret ptr %found

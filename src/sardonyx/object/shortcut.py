@@ -14,7 +14,9 @@ from pathlib import Path
 from string import Template
 
 from sardonyx.base.shortcut import (
-    FOLLOWING_COUNT,
+    FOLLOWING_WAYS,
+    HASH_FACTOR,
+    HASH_SHIFT,
     MOST_NAMES,
     MOST_NUMBERS,
     MOST_SEGMENTS,
@@ -42,7 +44,9 @@ def ir(target: Target) -> str:
         lookup_words=str(Lookup.WORDS.value),
         row_count=str(ROW_COUNT),
         station_count=str(STATION_COUNT),
-        following_count=str(FOLLOWING_COUNT),
+        following_ways=str(FOLLOWING_WAYS),
+        hash_factor=str(HASH_FACTOR - (1 << 64)),
+        hash_shift=str(HASH_SHIFT),
         most_names=str(MOST_NAMES),
         most_numbers=str(MOST_NUMBERS),
         most_segments=str(MOST_SEGMENTS),

@@ -28,7 +28,7 @@ from sardonyx.runtime.opening import are_lookups, opening, opening_steps
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
-from sardonyx.runtime.segments import Execute, Key, Links, Runner, SegmentRun
+from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
 from sardonyx.runtime.weights import Weights
 
@@ -44,8 +44,8 @@ class Follower(Protocol):
     def renew(self) -> None:
         """Forget them: there is better code."""
 
-    def ran(self, feeds: Sequence[Any], binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
-        """Learn of a run of several segments: what was read before each, and its sizes."""
+    def ran(self, feeds: Sequence[Any], run: SegmentRun) -> None:
+        """Learn of a run of several segments."""
 
 
 class Program:
@@ -97,7 +97,7 @@ class Program:
         self.binders = self._bound_to(image)
         self.links = Links(self.data, self.binders)
         self.made = Outputs()
-        self.followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+        self._followers: list[weakref.ref[Follower]] = []
         self._give_report = report
         self._report: Report | None = None
         self._size_check = SizeCheck(data, whole=alternative is not None)
@@ -136,8 +136,15 @@ class Program:
         self.image, self.execute = image, self.team.run
         self.binders = self._bound_to(image)
         self._table = self.binders[-1].table if self._is_one else {}
-        for follower in list(self.followers):
+        for follower in self._following():
             follower.renew()
+
+    def follow(self, follower: Follower) -> None:
+        """Tell it of runs and of other code, as long as there is another reference to it."""
+        self._followers = [weakref.ref(known) for known in (*self._following(), follower)]
+
+    def _following(self) -> list[Follower]:
+        return [known for ref in self._followers if (known := ref()) is not None]
 
     def await_many_runs(self) -> None:
         """Time runs until full code is worth it, where there is any to come."""
@@ -268,10 +275,8 @@ class Program:
         if closer is None:
             run = SegmentRun(self, runner, feeds, symbols)
             results = run.run(wanted)
-            if self.followers:
-                path = run.path()
-                for follower in list(self.followers):
-                    follower.ran(feeds, run.binders, path)
+            for follower in self._following():
+                follower.ran(feeds, run)
             return results
         read = closer.read(wanted)
         made = SegmentRun(self, runner, feeds, symbols).run(read)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base.shortcut import FOLLOWING_COUNT, MOST_NUMBERS, MOST_SEGMENTS, BoundRow, Lookup
+from sardonyx.base.shortcut import (
+    FOLLOWING_SETS,
+    FOLLOWING_WAYS,
+    MOST_NUMBERS,
+    MOST_SEGMENTS,
+    BoundRow,
+    Lookup,
+    set_of,
+)
 from sardonyx.runtime import allocate
 from sardonyx.runtime.allocate import Words
 from sardonyx.runtime.bound import Arena, Bound, Frame, Resolved
@@ -27,7 +35,7 @@ Patches = Sequence[tuple[int, int]]
 READ_BYTES = {"i64": 8, "i32": 4, "u8": 1, "bool": 1}
 """Bytes of the types of which native code reads numbers."""
 _PLACES = (BoundRow.ARRAYS, BoundRow.READS, BoundRow.RESULTS, BoundRow.NUMBERS, BoundRow.LOOKUPS)
-_MISSES = 64
+_MISSES = 256
 """Runs that are repeated before it is asked whether these are most."""
 
 
@@ -67,6 +75,7 @@ class Row:
             "_addresses",
             "_following",
             "_held",
+            "_keys",
             "_missed",
             "_objects",
             "_oldest",
@@ -80,7 +89,7 @@ class Row:
     def __init__(
         self, program: Program, number: int, bound: Bound, key: Key, objects: int, before: Row | None = None
     ) -> None:
-        self.key, self.followers = key, dict[Key, Row]()
+        self.key, self.followers, self._keys = key, dict[Key, Row](), dict[int, Key]()
         self._oldest = self._missed = self._served = 0
         self.number, self.object_count = number, objects
         self._addresses: dict[int, int] = {} if before is None else dict(before._addresses)
@@ -105,7 +114,7 @@ class Row:
         for resolved, (view, index, _) in zip(bound.after, segment.after, strict=True):
             numbers += self._number(resolved, view, index)
         self._words = words = _laid_out(key, made, read, makers, numbers, lookups)
-        self._following = allocate.aligned_words(FOLLOWING_COUNT if segment.after else 1)
+        self._following = allocate.aligned_words(FOLLOWING_SETS * FOLLOWING_WAYS if segment.after else 1)
         self.address, run = address_of(words), program.team.run
         words[BoundRow.OWNER], words[BoundRow.MADE] = id(self), len(bound.outputs)
         if segment.after:
@@ -126,14 +135,22 @@ class Row:
             row = row.followers.get(key) if row is not None else None
         return row
 
-    def behind(self, program: Program, bound: Bound, key: Key) -> Row:
-        """Let the next segment follow for these numbers, in the place of the oldest one if there are many."""
+    def behind(self, program: Program, bound: Bound, key: Key, begun: Row) -> Row:
+        """Let the next segment follow for these numbers, in the place of an older one if there are many.
+
+        While places are free, what the row `begun` of the first segment misses is learnt.
+        """
         row = Row(program, self.number + 1, bound, key, self.object_count, self)
-        place, self._oldest = self._oldest, (self._oldest + 1) % FOLLOWING_COUNT
+        first = FOLLOWING_WAYS * set_of(key)
+        places = range(first, first + FOLLOWING_WAYS)
+        self._oldest = (self._oldest + 1) % FOLLOWING_WAYS
+        place = next((n for n in places if not self._following[n]), places[self._oldest])
         self._following[place] = row.address
-        if len(self.followers) >= FOLLOWING_COUNT:
-            del self.followers[next(iter(self.followers))]
-        self.followers[key] = row
+        if place in self._keys:
+            del self.followers[self._keys[place]]
+        else:
+            begun._missed = 0
+        self._keys[place], self.followers[key] = key, row
         return row
 
     def size(self) -> int:

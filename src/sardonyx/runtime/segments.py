@@ -165,10 +165,10 @@ class SegmentRun:
             for taken in self.taken:
                 taken[0].give(*taken[1:])
 
-    def path(self) -> list[tuple[Key, Bound]]:
-        """What was read before each segment, and its sizes."""
-        read = [(), *(tuple([self.symbols[n] for _, _, n in b.segment.after]) for b in self.binders)]
-        return [(read[number], bound) for number, (bound, _) in self.bound.items()]
+    def read(self) -> list[Key]:
+        """The numbers that were read behind each segment but the last."""
+        symbols = self.symbols
+        return [tuple([symbols[name] for _, _, name in b.segment.after]) for b in self.binders[:-1]]
 
     def _calls(self, number: int, binder: Binder, bound: Bound) -> None:
         addresses, arena = self.addresses, None

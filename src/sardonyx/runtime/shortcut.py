@@ -24,7 +24,7 @@ from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.rows import Row, Shape, has_rows
-from sardonyx.runtime.segments import Key
+from sardonyx.runtime.segments import Key, SegmentRun
 
 if TYPE_CHECKING:
     from sardonyx.runtime.bound import Binder, Bound
@@ -33,13 +33,15 @@ Call = Callable[..., list[Any]]
 
 AFTER = 8
 """Runs of the same sizes after which they are taken up."""
+_AGAIN = 2
+"""The same of numbers that are read on the way, once some are taken up."""
 _MOST_BYTES = 1 << 20
 """Memory between kernels that is kept for one set of sizes."""
-_MOST_BYTES_BEHIND = 1 << 16
+_MOST_BYTES_BEHIND = 1 << 15
 """The same of segments behind the first, of which there are as many as numbers are read."""
-_MOST_ROWS = 256
+_MOST_ROWS = 1024
 """Rows of one set of sizes of the inputs."""
-_PAUSE = 4096
+_PAUSE = 1 << 14
 """Runs that are left to Python where what they read is mostly new."""
 _NAME = b"run"
 
@@ -63,7 +65,18 @@ class Shortcut:
     """
 
     __slots__ = (
-        *("__weakref__", "_call", "_inputs", "_known", "_lock", "_next", "_outputs", "_program", "_rows"),
+        *(
+            "__weakref__",
+            "_call",
+            "_inputs",
+            "_known",
+            "_lock",
+            "_next",
+            "_outputs",
+            "_program",
+            "_reads",
+            "_rows",
+        ),
         "_words",
     )
 
@@ -81,7 +94,8 @@ class Shortcut:
         self._next = 0
         self._lock = threading.Lock()
         self._words = allocate.aligned_words(Word.WORDS)
-        program.followers.add(self)
+        self._reads = not program.is_native
+        program.follow(self)
 
     def function(self) -> Call | None:
         """The built-in function; None if this interpreter, or the number of names, allows none."""
@@ -105,7 +119,7 @@ class Shortcut:
     def __call__(self, output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
         """Run in Python; take up the sizes that were fed if they came often enough."""
         results = self._call(output_names, input_feed, run_options)
-        if type(input_feed) is dict and len(input_feed) == len(self._inputs):
+        if not self._reads and type(input_feed) is dict and len(input_feed) == len(self._inputs):
             self._learn(input_feed)
         return results
 
@@ -118,24 +132,35 @@ class Shortcut:
             shapes.append(value.shape)
         binders = self._program.binders
         bound = self._program.native(tuple(shapes))
-        if bound is not None:
-            self._judge(binders, [(_key(shapes), bound)])
+        if bound is not None and bound.served >= 0:
+            bound.served += 1
+            if bound.served >= AFTER:
+                self._judge(binders, [(_key(shapes), bound)])
 
-    def ran(self, feeds: Sequence[Any], binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
-        """Python did a run of several segments: what was read before each but the first, and its sizes."""
-        (_, first), *others = path
-        self._judge(binders, [(_key([feed.shape for feed in feeds]), first), *others])
+    def ran(self, feeds: Sequence[Any], run: SegmentRun) -> None:
+        """Python did a run of several segments; take it up if it came often enough, also what it read.
+
+        The first segment of a run whose row is known counts 1 as served, and below 0 while there is a pause.
+        """
+        bounds = [bound for bound, _ in run.bound.values()]
+        first, last = bounds[0], bounds[-1]
+        if first.served < 0:
+            first.served += 1
+        elif self._reads and last.served >= 0:
+            last.served += 1
+            if first.served or last.served >= AFTER:
+                key = _key([feed.shape for feed in feeds])
+                self._judge(run.binders, list(zip([key, *run.read()], bounds, strict=True)))
 
     def _judge(self, binders: list[Binder], path: Sequence[tuple[Key, Bound]]) -> None:
         """Take up a run that came often enough, if it is short."""
-        last = path[-1][1]
-        if last.served < 0 or not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(blocking=False):
             return
+        last = path[-1][1]
         try:
             if self._program.binders is not binders or (len(path) > 1 and self._is_left_out(path)):
                 return
-            last.served += 1
-            if last.served >= AFTER:
+            if last.served >= (min(AFTER, _AGAIN) if len(path) > 1 and path[0][1].served else AFTER):
                 last.served = 0 if self._is_short([bound for _, bound in path]) else -1
                 if not last.served:
                     self._take_up(path)
@@ -159,9 +184,6 @@ class Shortcut:
     def _is_left_out(self, path: Sequence[tuple[Key, Bound]]) -> bool:
         """Whether what a run read is known, or mostly new: then its first segments would be done twice."""
         (key, first), *others = path
-        if first.served < 0:
-            first.served += 1
-            return True
         row = self._row(key)
         if row is None:
             return False
@@ -176,15 +198,18 @@ class Shortcut:
         """Make the rows that there are not, in the places of the oldest ones, which runs under way hold."""
         (key, first), *others = path
         row = self._row(key)
-        if row is not None and row.size() >= _MOST_ROWS:
+        if row is not None and len(path) > 2 and row.size() >= _MOST_ROWS:
             self._drop(row)
             row = None
         try:
             _stations.prepare(max(bound.scratch_bytes for _, bound in path))
             number = len(self._program.binders) - len(path)
+            if len(path) > 1:
+                first.served = 1
             row = row or self._put(Row(self._program, number, first, key, len(self._inputs)))
+            begun = row
             for key, bound in others:
-                row = row.followers.get(key) or row.behind(self._program, bound, key)
+                row = row.followers.get(key) or row.behind(self._program, bound, key, begun)
         except MemoryError:
             return
         self._program.expect_many_runs()
