@@ -19,7 +19,7 @@ from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.volumes import volumes
 from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.compiled import graph_of
-from tests.unit.passes.graphs import GOAL, parse
+from tests.unit.passes.graphs import GOAL, check, parse
 
 
 def convolved(x: Any, w: Any, at: dict[str, Any]) -> Any:
@@ -118,3 +118,31 @@ def test_small_integers_stay_small(target: Target, group: int, kernel: str, rng:
     assert [is_narrow(v) and v.rank for v in changed.order() if v.prim == "conv"] == [4]
     for before, after in zip(run(graph, feeds), run(changed, feeds), strict=True):
         assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 1), (3, 1, 1)])
+@pytest.mark.parametrize("other", ["0.5", "w"])
+def test_what_follows_is_computed_of_images(
+    rng: np.random.Generator, kernel: tuple[int, ...], other: str
+) -> None:
+    graph = parse(
+        f"g (float[N,4,5,6,7] x) => (float[N,8,D,H,W] y) {{ a = Conv (x, k) b = Add(a, c) r = Relu(b)"
+        f" d = Conv (x, k) e = Mul(r, d) {'s = Constant<value = float {0.5}>()' if other == '0.5' else ''}"
+        f" y = Add(e, {'s' if other == '0.5' else 'w'}) }}",
+        k=rng.standard_normal((8, 4, *kernel)).astype(np.float32),
+        c=rng.standard_normal((8, 1, 1, 1)).astype(np.float32),
+        w=rng.standard_normal((1, 8, 1, 1, 1)).astype(np.float32),
+    )
+    changed = check(volumes, graph, rng.standard_normal((2, 4, 5, 6, 7)).astype(np.float32), length=200)
+    assert {v.rank for v in changed.order() if v.kind == "map" and v.size != 1} <= {4}
+
+
+def test_what_differs_between_pixels_is_computed_of_volumes(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[2,4,5,6,7] x, float[2,8,3,4,5] z) => (float[2,8,D,H,W] y)"
+        " { a = Conv (x, k) y = Add(a, z) }",
+        k=rng.standard_normal((8, 4, 3, 3, 3)).astype(np.float32),
+    )
+    feeds = (rng.standard_normal(s).astype(np.float32) for s in ((2, 4, 5, 6, 7), (2, 8, 3, 4, 5)))
+    changed = check(volumes, graph, *feeds, length=200)
+    assert changed.outputs[0][1].prim == "add"
