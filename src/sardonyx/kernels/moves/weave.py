@@ -72,12 +72,12 @@ class Weave:
     def _woven(self, f: Function, at: Matrix, count: int) -> None:
         """Columns that are rows in memory, each step one element of every column."""
 
-        def vectors(index: V) -> None:
+        def vectors(index: V, lanes: int) -> None:
             place = f.gep(at.source, index, self.scalar)
-            columns = [self._load(f, place, f.mul(at.step, int_(n))) for n in range(count)]
+            columns = [self._load(f, place, f.mul(at.step, int_(n)), lanes) for n in range(count)]
             to = f.gep(at.to, f.mul(index, int_(count)), self.scalar)
             for number, vector in enumerate(interleave(f, columns)):
-                f.store(vector, f.gep(to, int_(number * self.lanes), self.scalar), 1)
+                f.store(vector, f.gep(to, int_(number * lanes), self.scalar), 1)
 
         def single(index: V) -> None:
             place = f.gep(at.source, index, self.scalar)
@@ -91,10 +91,10 @@ class Weave:
     def _apart(self, f: Function, at: Matrix, count: int) -> None:
         """Rows that lie woven in memory."""
 
-        def vectors(index: V) -> None:
+        def vectors(index: V, lanes: int) -> None:
             place = f.gep(at.source, f.mul(index, int_(count)), self.scalar)
             to = f.gep(at.to, index, self.scalar)
-            for number, row in enumerate(deinterleave(f, self._side_by_side(f, place, count))):
+            for number, row in enumerate(deinterleave(f, self._side_by_side(f, place, count, lanes))):
                 f.store(row, f.gep(to, f.mul(at.to_pitch, int_(number)), "i8"), 1)
 
         def single(index: V) -> None:
@@ -108,14 +108,14 @@ class Weave:
 
     def _step(self, f: Function, at: Matrix, count: int) -> None:
         """Rows of elements some apart, or backwards; what lies between two of them may be read."""
-        lanes, behind = self.lanes, count - 1 if count > 0 else 0
+        behind = count - 1 if count > 0 else 0
         with f.loop(int_(0), at.rows, 1, [at.source, at.to]) as row:
             source, to = row.carried
-            first = f.gep(source, int_(0 if count > 0 else 1 - lanes), self.scalar)
 
-            def vectors(index: V) -> None:
+            def vectors(index: V, lanes: int) -> None:
+                first = f.gep(source, int_(0 if count > 0 else 1 - lanes), self.scalar)
                 place = f.gep(first, f.mul(index, int_(count)), self.scalar)
-                read = self._side_by_side(f, place, abs(count))
+                read = self._side_by_side(f, place, abs(count), lanes)
                 picks = [lane * count for lane in range(lanes)]
                 made = pick(f, read, picks) if count > 0 else reverse(f, read[0])
                 f.store(made, f.gep(to, index, self.scalar), 1)
@@ -131,23 +131,39 @@ class Weave:
         self,
         f: Function,
         count: V,
-        vectors: Callable[[V], None],
+        vectors: Callable[[V, int], None],
         single: Callable[[V], None],
         behind: int = 0,
     ) -> None:
-        """Vectors, but none whose last reads reach `behind` elements further, then single elements."""
-        lanes = self.lanes
-        more = 1 if behind else 0
-        with f.loop(int_(0), f.sub(count, int_(lanes + more - 1)), lanes) as whole:
-            vectors(whole.index)
-        with f.loop(whole.index, count) as rest:
+        """Vectors, of which the last ends where the row does; single elements if there are fewer.
+
+        Where vectors read `behind` elements further than they need, the last ones of a row are single too.
+        """
+        if behind:
+            with f.loop(int_(0), f.sub(count, int_(self.lanes)), self.lanes) as whole:
+                vectors(whole.index, self.lanes)
+            with f.loop(whole.index, count) as rest:
+                single(rest.index)
+            return
+        done = f.new_label("done")
+        for lanes in (self.lanes, self.lanes // 2):
+            many, few = f.new_label("many"), f.new_label("few")
+            f.branch(f.icmp("sge", count, int_(lanes)), many, few)
+            f.start(many)
+            with f.loop(int_(0), count, lanes) as whole:
+                vectors(f.smin(whole.index, f.sub(count, int_(lanes))), lanes)
+            f.jump(done)
+            f.start(few)
+        with f.loop(int_(0), count) as rest:
             single(rest.index)
+        f.jump(done)
+        f.start(done)
 
-    def _load(self, f: Function, place: V, offset: V) -> V:
-        return f.load(f.gep(place, offset, "i8"), vector_of(self.scalar, self.lanes), 1)
+    def _load(self, f: Function, place: V, offset: V, lanes: int) -> V:
+        return f.load(f.gep(place, offset, "i8"), vector_of(self.scalar, lanes), 1)
 
-    def _side_by_side(self, f: Function, place: V, count: int) -> Sequence[V]:
-        return [self._load(f, place, int_(n * self.lanes * self.size)) for n in range(count)]
+    def _side_by_side(self, f: Function, place: V, count: int, lanes: int) -> Sequence[V]:
+        return [self._load(f, place, int_(n * lanes * self.size), lanes) for n in range(count)]
 
 
 def _all(f: Function, conditions: Sequence[V]) -> V:
