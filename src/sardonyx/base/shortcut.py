@@ -93,7 +93,10 @@ MOST_SEGMENTS = 16
 
 
 class Lookup(IntEnum):
-    """Words of texts that become numbers: the input, the dictionary, how many texts, where numbers go."""
+    """Words of texts that are fed: the input, the dictionary, how many texts, where numbers go.
+
+    Without a dictionary they only must be texts.
+    """
 
     INPUT = 0
     TABLE = 1

@@ -32,7 +32,7 @@ def close(graph: Graph, native: frozenset[str], report: Report) -> tuple[Graph, 
             if arg.id not in last and arg.id not in inputs and arg.data is None and arg.id not in made:
                 made[arg.id] = len(outputs)
                 outputs.append((f"closing {len(outputs)}", arg))
-    if not last or not outputs:
+    if not last:
         return graph, None
     steps = {id_: number for number, id_ in enumerate(last)}
     constants = {a.id: a for value in last.values() for a in value.args if a.data is not None}

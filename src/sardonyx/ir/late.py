@@ -25,7 +25,7 @@ _FAMILIES = {
     "sort": ("topk", "nonzero", "unique", "nms"),
     "svm": ("pairwise_coupling",),
     "text": (
-        *("text_numbers", "text_join", "text_split", "text_normal", "text_match"),
+        *("text_numbers", "text_join", "text_split", "text_normal", "text_case", "text_match"),
         *("to_text", "from_text"),
     ),
     "tokens": ("text_tokens", "text_hash"),

@@ -5,7 +5,8 @@ Decides where the words of a row are, and which programs have rows; must not kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Row:
     Args:
         number: of the segment.
         objects: how many there are before it.
+        texts: the inputs that must be texts.
 
     Attributes:
         followers: the rows that follow, by their keys.
@@ -87,7 +89,15 @@ class Row:
     )
 
     def __init__(
-        self, program: Program, number: int, bound: Bound, key: Key, objects: int, before: Row | None = None
+        self,
+        program: Program,
+        number: int,
+        bound: Bound,
+        key: Key,
+        objects: int,
+        texts: Collection[int] = (),
+        *,
+        before: Row | None = None,
     ) -> None:
         self.key, self.followers, self._keys = key, dict[Key, Row](), dict[int, Key]()
         self._oldest = self._missed = self._served = 0
@@ -102,7 +112,8 @@ class Row:
         frame = Frame(binder, bound)
         if arena is not None:
             frame.rebase(arena.address)
-        lookups, texts = _looked_up(bound, frame)
+        lookups, held = _looked_up(bound, frame)
+        lookups += _only_asked(key, texts, {lookup.feed for lookup in bound.lookups or ()})
         read = self._patched(bound, frame)
         made = [word for output in bound.outputs for word in _made(output, frame)]
         for storage, number, *_ in bound.outputs:
@@ -126,7 +137,7 @@ class Row:
         if frame.launch.threads > 1:
             words[BoundRow.TEAM], words[BoundRow.ARGUMENT] = id(run), id(frame.launch)
         words[BoundRow.LOOKED_UP] = len(lookups) // Lookup.WORDS
-        self._held = (bound, frame, arena, run, results, texts)
+        self._held = (bound, frame, arena, run, results, held)
 
     def along(self, keys: Iterable[Key]) -> Row | None:
         """The row behind these numbers, read one after the other, if there is one."""
@@ -140,7 +151,7 @@ class Row:
 
         While places are free, what the row `begun` of the first segment misses is learnt.
         """
-        row = Row(program, self.number + 1, bound, key, self.object_count, self)
+        row = Row(program, self.number + 1, bound, key, self.object_count, before=self)
         first = FOLLOWING_WAYS * set_of(key)
         places = range(first, first + FOLLOWING_WAYS)
         self._oldest = (self._oldest + 1) % FOLLOWING_WAYS
@@ -213,6 +224,16 @@ def _looked_up(bound: Bound, frame: Frame) -> tuple[list[int], Words]:
             frame.words[position] = address + offset
         address += 8 * lookup.size
     return words, numbers
+
+
+def _only_asked(key: Key, texts: Collection[int], seen: Collection[int]) -> Iterator[int]:
+    """The words of inputs that must be texts, but for those that are looked up."""
+    at = 0
+    for number in range(max(texts, default=-1) + 1):
+        rank = key[at]
+        if number in texts and number not in seen:
+            yield from (number, 0, prod(key[at + 1 : at + 1 + rank]), 0)
+        at += 1 + rank
 
 
 def _made(output: tuple[int, int, Shape, np.dtype[Any], Patches], frame: Frame) -> Iterator[int]:

@@ -76,6 +76,7 @@ class Shortcut:
             "_program",
             "_reads",
             "_rows",
+            "_texts",
         ),
         "_words",
     )
@@ -90,6 +91,7 @@ class Shortcut:
         self._program, self._call = program, call
         self._inputs = tuple((sys.intern(name), dtype) for name, dtype in inputs)
         self._outputs = tuple(map(sys.intern, outputs))
+        self._texts = frozenset(n for n, (_, dtype) in enumerate(inputs) if dtype.hasobject)
         self._rows: list[Row | None] = [None] * ROW_COUNT
         self._next = 0
         self._lock = threading.Lock()
@@ -168,13 +170,11 @@ class Shortcut:
             self._lock.release()
 
     def _is_short(self, path: Sequence[Bound]) -> bool:
-        texts = {number for number, (_, dtype) in enumerate(self._inputs) if dtype.hasobject}
         lookups = path[0].lookups
         outputs = [output for bound in path for output in bound.outputs]
         return (
             all(bound.short for bound in path)
             and lookups is not None
-            and texts == {lookup.feed for lookup in lookups}
             and path[0].arena_bytes + 8 * sum(lookup.size for lookup in lookups) <= _MOST_BYTES
             and sum(bound.arena_bytes for bound in path[1:]) <= _MOST_BYTES_BEHIND
             and not any(dtype.hasobject for _, _, _, dtype, _ in outputs)
@@ -206,7 +206,7 @@ class Shortcut:
             number = len(self._program.binders) - len(path)
             if len(path) > 1:
                 first.served = 1
-            row = row or self._put(Row(self._program, number, first, key, len(self._inputs)))
+            row = row or self._put(Row(self._program, number, first, key, len(self._inputs), self._texts))
             begun = row
             for key, bound in others:
                 row = row.followers.get(key) or row.behind(self._program, bound, key, begun)

@@ -22,16 +22,20 @@ READ_AGAIN = (
 )
 READ_TWICE = "g (float[N] x) => (string[N] t, string[N] u) { e = Exp(x) t = Cast<to = 8>(e) u = Identity(t) }"
 TEXT_ALONE = 'g (string[N] x) => (string[N] y) { y = StringNormalizer<case_change_action = "LOWER">(x) }'
+WITHOUT_WORDS = 'g (string[N] x) => (string[M] y) { y = StringNormalizer<stopwords = ["a"]>(x) }'
 OF_DATA = """g (float[N] x) => (string[M] y) <int64[1] m = {-1}> {
     p = NonZero(x) q = Reshape(p, m) y = Cast<to = 8>(q) }"""
+TEXTS_ALONE = (
+    "g (string[N] x, string[N] z) => (string[N] y, bool[N] w) { y = StringConcat(x, z) w = Equal(x, z) }"
+)
 NATIVE = "g (float[N] x) => (float[N] y) { y = Exp(x) }"
 
 
 @pytest.mark.parametrize(
     ("text", "steps"),
     [
-        *((ZIPPED, 1), (NAMED, 1), (READ_AGAIN, 0), (READ_TWICE, 0), (TEXT_ALONE, 0), (OF_DATA, 0)),
-        (NATIVE, 0),
+        *((ZIPPED, 1), (NAMED, 1), (READ_AGAIN, 0), (READ_TWICE, 0), (OF_DATA, 0)),
+        *((NATIVE, 0), (TEXT_ALONE, 1), (TEXTS_ALONE, 2), (WITHOUT_WORDS, 0)),
     ],
 )
 def test_what_is_taken_off(text: str, steps: int) -> None:

@@ -57,7 +57,15 @@ def long_ways(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize(
     ("body", "opens"),
-    [(ENCODED, 1), (WITH_NUMBERS, 1), (OF_A_COLUMN, 1), (TWO_STEPS, 2), (IN_A_ROW, 3), (COLUMNS, 2), (BETWEEN, 0)],
+    [
+        (ENCODED, 1),
+        (WITH_NUMBERS, 1),
+        (OF_A_COLUMN, 1),
+        (TWO_STEPS, 2),
+        (IN_A_ROW, 3),
+        (COLUMNS, 2),
+        (BETWEEN, 0),
+    ],
 )
 def test_which_programs_open_with_steps(body: str, opens: int) -> None:
     program = session(body)._program

@@ -238,22 +238,40 @@ def test_an_interpreter_without_native_look_ups(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "rows"),
     [
-        "g (string[N] x, float[N] z) => (float[N] y) { y = Neg(z) }",
-        "g (string[N] x, float[N] z) => (float[N] y) { n = Cast<to = 1>(x) y = Add(n, z) }",
-        """g (string[N,1] x, float[N] z) => (float[N] y, string[N,1] v) {
-            n = ai.onnx.ml.OneHotEncoder<cats_strings = ["red"]>(x) s = ReduceSum<keepdims = 0>(n)
-            y = Add(s, z) v = Identity(x) }""",
+        ("g (string[N] x, float[N] z) => (float[N] y) { y = Neg(z) }", 1),
+        ("g (string[N] x, float[N] z) => (string[N] v, float[N] y) { v = StringConcat(x, x) y = Neg(z) }", 1),
+        ("g (string[N] x, float[N] z) => (float[N] y) { n = Cast<to = 1>(x) y = Add(n, z) }", 0),
+        ("g (string[N] x, float[N] z) => (float[N] y, string[N] v) { y = Neg(z) v = Identity(x) }", 0),
     ],
 )
-def test_texts_that_are_not_all_looked_up_stay_with_python(text: str) -> None:
-    made = session(text)
-    words = np.array(["1", "2"], object).reshape((-1, 1)[: 1 + ("N,1" in text)])
+def test_texts_that_are_not_looked_up_are_texts_too(text: str, rows: int) -> None:
+    made, z = session(text), np.ones(2, np.float32)
+    for words in (["1", "2"], [b"1", "2"], [b"1", 2]):
+        for _ in range(3):
+            results = made.run(None, {"x": np.array(words, object), "z": z})
+            if len(results) == 2:
+                assert ["11", "22"] in [r.tolist() for r in results] or ["1", "2"] in [
+                    r.tolist() for r in results
+                ]
+        with pytest.raises(Exception, match="not UTF-8"):
+            made.run(None, {"x": np.array(["1", b"\xff"], object), "z": z})
+    assert knows(made) == rows
+
+
+JOINED = "g (string[N] x, string[N] z) => (string[N] y, bool[N] w) { y = StringConcat(x, z) w = Equal(x, z) }"
+
+
+def test_models_of_texts_alone(by_python: list[Any]) -> None:
+    made, other = session(JOINED), WORDS[::-1].copy()
     for _ in range(3):
-        made.run(None, {"x": words, "z": np.ones(2, np.float32)})
-    assert not knows(made)
-    words = words.copy()
-    words.reshape(-1)[0] = b"\xff"
-    with pytest.raises(Exception, match="not UTF-8"):
-        made.run(None, {"x": words, "z": np.ones(2, np.float32)})
+        y, w = made.run(None, {"x": WORDS, "z": other})
+        assert y.tolist() == [a + b for a, b in zip(WORDS, other, strict=True)]
+        assert w.tolist() == (other == WORDS).tolist()
+        assert made.run(["w"], {"x": WORDS, "z": WORDS})[0].all()
+    assert len(by_python) == 1
+    assert made._program.profile([WORDS, other])[0][0].tolist() == y.tolist()
+    assert [made.run(None, {"x": WORDS[:0], "z": WORDS[:0]})[n].shape for n in (0, 1)] == [(0,), (0,)]
+    with pytest.raises(Exception, match="do not broadcast"):
+        made.run(None, {"x": WORDS, "z": WORDS[:3]})

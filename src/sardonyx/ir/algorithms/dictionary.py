@@ -22,7 +22,7 @@ def _key(value: Any) -> Any:
 def lookup(x: Array, keys: Array, values: Array, default: Array) -> Array:
     """The value of each element's key, or the default; NaN is a key like any other."""
     flat = x.reshape(-1).tolist()
-    asked = flat if x.dtype.kind in "iu" else map(_key, flat)
+    asked = flat if x.dtype.kind in "iuO" else map(_key, flat)
     found = map(_table_of(keys, values).get, asked, repeat(default.reshape(-1)[0]))
     return np.fromiter(found, values.dtype, x.size).reshape(x.shape)
 

@@ -1,7 +1,7 @@
 """What the primitives over strings mean; they always run on the host.
 
-Registered as opaque primitives: text_join, text_split, text_normal, text_match, text_numbers, to_text and
-from_text.
+Registered as opaque primitives: text_join, text_split, text_normal, text_case, text_match, text_numbers,
+to_text and from_text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
-from operator import is_
+from operator import is_, is_not
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,23 +40,29 @@ def split(x: Array, *, delimiter: str, maxsplit: int) -> tuple[Array, Array]:
             lengths.append(len(row))
             found += row
         counts = np.array(lengths, np.int64)
+    rows = in_rows(found, counts, "")
+    return rows.reshape((*x.shape, rows.shape[1])), counts.reshape(x.shape)
+
+
+def in_rows(parts: Sequence[str], counts: Array, fill: str) -> Array:
+    """The parts of all texts, so many of each, in rows of one length [texts, parts]."""
     width = int(counts.max(initial=0))
-    parts = np.fromiter(found, object, len(found))
-    if len(found) < x.size * width:
-        inside = np.arange(width) < counts[:, None]
-        rows = np.full(inside.shape, "", object)
-        rows[inside] = parts
-        parts = rows
-    return parts.reshape((*x.shape, width)), counts.reshape(x.shape)
+    flat = np.fromiter(parts, object, len(parts))
+    if len(parts) == counts.size * width:
+        return flat.reshape((counts.size, width))
+    inside = np.arange(width) < counts[:, None]
+    rows = np.full(inside.shape, fill, object)
+    rows[inside] = flat
+    return rows
 
 
-_CASES: dict[str, Callable[[str], str] | None] = {"LOWER": str.lower, "UPPER": str.upper, "NONE": None}
+_CHANGES = {"LOWER": str.lower, "UPPER": str.upper}
 
 
 def normal(x: Array, *, case: str, sensitive: bool, stopwords: Sequence[str]) -> tuple[Array]:
     """[C] or [1, C] without the stop words, in the case asked for; one empty text if nothing is left."""
     texts = x.reshape(-1).tolist()
-    changed = _CASES[case]
+    changed = _CHANGES.get(case)
     if stopwords:
         stop = set(stopwords if sensitive else map(str.lower, stopwords))
         compared = texts if sensitive else list(map(str.lower, texts))
@@ -69,10 +75,16 @@ def normal(x: Array, *, case: str, sensitive: bool, stopwords: Sequence[str]) ->
     return (result.reshape((1, -1)) if x.ndim == 2 else result,)
 
 
+def case(x: Array, *, to: str) -> Array:
+    """The texts in lower or upper case."""
+    changed = map(_CHANGES[to], x.reshape(-1).tolist())
+    return np.fromiter(changed, object, x.size).reshape(x.shape)
+
+
 def match(x: Array, *, pattern: str) -> Array:
     """Whether the whole text matches a regular expression."""
     found = map(re.compile(pattern).fullmatch, x.reshape(-1).tolist())
-    return np.array([text is not None for text in found], np.bool_).reshape(x.shape)
+    return np.fromiter(map(is_not, found, repeat(None)), np.bool_, x.size).reshape(x.shape)
 
 
 def to_text(x: Array) -> Array:
@@ -97,7 +109,7 @@ def from_text(x: Array, *, to: DType) -> Array:
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 
-def kept(make: Callable[..., Made], *attrs: tuple[Any, ...]) -> Made:
+def kept(make: Callable[..., Made], *attrs: Any) -> Made:
     """What is made of attributes, once: they are known by identity, as to compare them takes longer."""
     key = tuple(map(id, attrs))
     found = _kept.get(key)
@@ -132,6 +144,7 @@ register("text_numbers", "opaque", numbers)
 register("text_join", "opaque", join)
 register("text_split", "opaque", split)
 register("text_normal", "opaque", normal)
+register("text_case", "opaque", case)
 register("text_match", "opaque", match)
 register("to_text", "opaque", to_text)
 register("from_text", "opaque", from_text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from sardonyx.ir.algorithms.text import in_rows, kept
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -22,20 +24,30 @@ def tokens(
     Tokens are the single characters, what lies between separators (regular expressions, one after the other),
     or the longest matches of an expression; those of fewer than `least` characters are left out.
     """
+    cut = kept(_cutter, separators, pattern, least)
+    # One list of all: many lists that live make the garbage collector run.
+    found: list[str] = []
+    lengths = []
+    for text in x.reshape(-1).tolist():
+        row = cut(text)
+        lengths.append(len(row))
+        found += row
+    counts = np.array(lengths, np.int64)
+    if mark and found:
+        ends = [0, *counts.cumsum().tolist()]
+        found = [t for low, high in pairwise(ends) for t in (START, *found[low:high], END)]
+        counts += 2
+    rows = in_rows(found, counts, fill)
+    return (rows.reshape((*x.shape, rows.shape[1])),)
+
+
+def _cutter(separators: tuple[str, ...], pattern: str, least: int) -> Callable[[str], list[str]]:
+    """What gives the tokens of a text."""
     if separators == ("",) or pattern == ".":
-        rows = [list(text) for text in x.flat]
-    elif separators:
-        rows = [_between(text, separators, least) for text in x.flat]
-    else:
-        matches = _matcher(pattern)
-        rows = [[t for t in matches(text) if len(t) >= max(least, 1)] for text in x.flat]
-    width = max(map(len, rows), default=0)
-    if mark and width:
-        rows = [[START, *row, END] for row in rows]
-        width += 2
-    result = np.empty(len(rows) * width, dtype=object)
-    result[:] = [t for row in rows for t in (*row, *[fill] * (width - len(row)))]
-    return (result.reshape((*x.shape, width)),)
+        return list
+    if separators:
+        return lambda text: _between(text, separators, least)
+    return _matcher(pattern, max(least, 1))
 
 
 def _between(text: str, separators: tuple[str, ...], least: int) -> list[str]:
@@ -53,12 +65,13 @@ def _split(text: str, separator: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _matcher(pattern: str) -> Callable[[str], Iterable[str]]:
+def _matcher(pattern: str, least: int) -> Callable[[str], list[str]]:
     """What gives the matches of an expression in a text, leftmost first and as long as possible."""
     expression = re.compile(pattern)
     if _is_plain(expression) and not expression.groups:
-        return expression.findall
-    return lambda text: (text[low:high] for low, high in _spans(text, pattern) if high > low)
+        matches = expression.findall
+        return matches if least == 1 else lambda text: [t for t in matches(text) if len(t) >= least]
+    return lambda text: [text[low:high] for low, high in _spans(text, pattern) if high - low >= least]
 
 
 def _spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:

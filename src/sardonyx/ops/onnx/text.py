@@ -56,6 +56,10 @@ def string_normalizer(
         raise ShapeError(f"texts of shape {list(x.shape)}: [C] or [1, C] is needed")
     if x.rank == 2:
         must_equal(x.shape[0], 1, "texts are [C] or [1, C]")
+    if not stopwords and (dims.lower_bound(x.shape[-1]) or 0) >= 1:
+        if case_change_action == "NONE":
+            return x
+        return make("text_case", (x,), {"to": case_change_action}, dt.STRING, x.shape)
     attrs = {"case": case_change_action, "sensitive": bool(is_case_sensitive), "stopwords": stopwords}
     (y,) = data_sized("text_normal", [x], attrs, [(dt.STRING, (*(1,) * (x.rank - 1), None))])
     return y

@@ -66,6 +66,13 @@ def test_stop_words_go(case: str, sensitive: bool, expected: list[str]) -> None:
     assert left.tolist() == [[""]]
 
 
+def test_cases_change() -> None:
+    x = texts("The", "ÉTÉ", "straße", "").reshape(2, 2)
+    assert text.case(x, to="LOWER").tolist() == [["the", "été"], ["straße", ""]]
+    assert text.case(x, to="UPPER").tolist() == [["THE", "ÉTÉ"], ["STRASSE", ""]]
+    assert text.case(x[:0], to="UPPER").shape == (0, 2)
+
+
 def test_a_whole_text_matches() -> None:
     assert text.match(texts("ab1", "ab", "xab1"), pattern=r"[a-z]+\d").tolist() == [True, False, True]
     assert text.match(texts("ab\n"), pattern="ab").tolist() == [False]

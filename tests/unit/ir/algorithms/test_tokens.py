@@ -44,6 +44,16 @@ def test_plain_expressions_are_left_to_python() -> None:
     assert plain == ["a+", "[a-z]{2}"]
 
 
+def test_rows_are_filled_up_behind_their_marks() -> None:
+    assert cut("a bb", "", "c", pattern="[a-z]+", mark=True) == [
+        [START, "a", "bb", END],
+        [START, END, "#", "#"],
+        [START, "c", END, "#"],
+    ]
+    assert cut("a bb", "ccc", pattern="[a-z]+", least=2) == [["bb"], ["ccc"]]
+    assert cut("ab-abc", pattern="a|ab|abc", least=3) == [["abc"]]
+
+
 def test_nothing_has_no_marks() -> None:
     assert cut("", pattern="[a-z]+", mark=True) == [[]]
     assert tokens(np.empty((0,), object), separators=("",), pattern="", least=0, mark=False, fill="")[
