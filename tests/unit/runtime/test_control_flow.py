@@ -186,7 +186,8 @@ def test_a_branch_may_read_sizes_whose_product_is_beyond_any_array() -> None:
     inputs = ", ".join(f"float[{name}] x{n}" for n, name in enumerate(names))
     read = ", ".join(f"x{n}" for n in range(35))
     text = f"""g ({inputs}, bool c) => (float[?] y) {{ j = Concat<axis = 0>({read}) s = Shape(j) y = If (c) <
-        then_branch = t () => (float[?] a) {{ z = ConstantOfShape(s) u, i, k, n = Unique(z) a = Concat<axis = 0>(u, z) }},
+        then_branch = t () => (float[?] a) {{
+            z = ConstantOfShape(s) u, i, k, n = Unique(z) a = Concat<axis = 0>(u, z) }},
         else_branch = e () => (float[?] b) {{ b = Neg(x0) }}> }}"""
     x = {f"x{n}": np.zeros(4 + n % 2, np.float32) for n in range(35)}
     check(text, {**x, "c": TRUE}, {**x, "c": FALSE}, native=False)

@@ -44,7 +44,7 @@ def test_pieces_of_one_repeated_size_have_it_in_a_loop() -> None:
 
 @pytest.mark.parametrize("keep", [0, 1])
 def test_positions_of_an_axis_cut_into_single_ones_are_read_from_it(keep: int) -> None:
-    """As PyTorch writes unbind of an axis of any length, one operation for each step of a recurrent network."""
+    """As PyTorch writes unbind of an axis of any length, one operation for each step of a recurrence."""
     given = "float[?,?]" if keep else "float[?]"
     text = f"""g (float[2,N] x, int64 p) => ({given} a, {given} b, {given} c, int64 n) {{
         one = Constant<value_int = 1>() last = Constant<value_int = -1>()
