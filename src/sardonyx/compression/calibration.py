@@ -64,7 +64,9 @@ def ranges(
         return limits
     counts = {name: np.zeros(BINS) for name in limits}
     for name, values in _results(session, list(limits), samples):
-        counts[name] += np.histogram(values, BINS, _widened(limits[name]))[0]
+        # Zero is a point in every range: it is always exact, however many of a ReLU's results it is.
+        counted = values[values != 0] if method == "entropy" else values
+        counts[name] += np.histogram(counted, BINS, _widened(limits[name]))[0]
     narrow: dict[Method, Callable[[Counts, Range], Range]] = {
         "percentile": lambda counted, limit: _inside(counted, limit, percentile),
         "entropy": _least_divergence,
@@ -106,6 +108,8 @@ def _inside(counts: Counts, limit: Range, percentile: float) -> Range:
 
 def _least_divergence(counts: Counts, limit: Range) -> Range:
     """Clip both ends at the magnitude where the loss is least; nothing is clipped below `LEVELS` bins."""
+    if not counts.any():
+        return limit
     edges = np.linspace(*limit, BINS + 1)
     far = max(abs(limit[0]), abs(limit[1]))
     centres = np.abs((edges[:-1] + edges[1:]) / 2)
