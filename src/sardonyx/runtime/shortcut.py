@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import numpy as np
 
 from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, StationBlock
 from sardonyx.base.shortcut import Shortcut as Word
-from sardonyx.runtime import allocate, interpreter, team
+from sardonyx.runtime import allocate, interpreter, team, texts
 from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.program import Program
@@ -61,13 +62,14 @@ def shortcut(
 class Shortcut:
     """What the built-in function of one program knows, and calls for all else.
 
-    Its words hold it. It must not hold the function: that would keep a session alive after its last use.
+    Its words hold it. It must only hold the function weakly: else a session would outlive its last use.
     """
 
     __slots__ = (
         *(
             "__weakref__",
             "_call",
+            "_function",
             "_inputs",
             "_known",
             "_lock",
@@ -116,14 +118,33 @@ class Shortcut:
         held = words.view(interpreter.Held)
         held.owner = self
         made: Call = interpreter.builtin(held, self._program.image.address("sdx_shortcut"), _NAME)
+        self._function = weakref.ref(made)
         return made
 
     def __call__(self, output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
-        """Run in Python; take up the sizes that were fed if they came often enough."""
+        """Run in Python; take up the sizes that were fed if they came often enough.
+
+        Texts of fixed width, or apart, become objects side by side, with which the function is called again.
+        """
+        if self._texts and type(input_feed) is dict:
+            again, function = self._side_by_side(input_feed), self._function()
+            if again is not None and function is not None:
+                return function(output_names, again, run_options)
         results = self._call(output_names, input_feed, run_options)
         if not self._reads and type(input_feed) is dict and len(input_feed) == len(self._inputs):
             self._learn(input_feed)
         return results
+
+    def _side_by_side(self, feed: dict[str, Any]) -> dict[str, Any] | None:
+        """A feed with other arrays of texts; None if none need be."""
+        changed = None
+        for number in self._texts:
+            name, _ = self._inputs[number]
+            objects = texts.side_by_side(feed.get(name))
+            if objects is not None:
+                changed = changed or dict(feed)
+                changed[name] = objects
+        return changed
 
     def _learn(self, feed: dict[str, Any]) -> None:
         shapes = []

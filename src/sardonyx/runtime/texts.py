@@ -24,6 +24,7 @@ Native = Callable[[Array, Table | None, Array], bool]
 """`sdx_texts`; see `object/texts.ll`."""
 
 _NAME = b"texts"
+_MOST_TEXTS = 1 << 18
 _image: LoadedImage | None = None
 _native: Native | None = None
 
@@ -40,6 +41,17 @@ def offer(image: LoadedImage) -> None:
     """Have texts read by the code of this image, which is kept, if none was offered before."""
     global _image
     _image = _image or image
+
+
+def side_by_side(fed: object) -> Array | None:
+    """An array of objects, side by side, for one of texts of fixed width or of objects that are apart.
+
+    None for all else, and for so many texts that their memory must be asked for.
+    """
+    if type(fed) is not np.ndarray or fed.size > _MOST_TEXTS:
+        return None
+    is_apart = fed.dtype == object and not fed.flags.c_contiguous
+    return np.asarray(fed, dtype=object, order="C") if is_apart or fed.dtype.kind == "U" else None
 
 
 def are_texts(objects: Array) -> bool:

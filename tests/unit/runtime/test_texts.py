@@ -146,6 +146,20 @@ def outcome(run: Callable[..., Any], given: dict[str, Any]) -> Any:
         return type(error), str(error)
 
 
+@pytest.mark.parametrize("kind", ["of fixed width", "strided", "backwards"])
+def test_texts_in_other_arrays_take_the_shortcut_too(
+    kind: str, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = STRANGE[kind]()
+    given = feed(words) | {"x": words[:, None]}
+    known = {name: np.array(a, object if name != "z" else np.float32) for name, a in given.items()}
+    (expected,) = made.run(None, known)
+    monkeypatch.setattr(made._call.__self__.owner, "_call", None)
+    before = dict(given)
+    assert made.run(None, given)[0].tolist() == expected.tolist()
+    assert all(given[name] is before[name] for name in before)
+
+
 @pytest.mark.parametrize("native", [True, False])
 def test_a_kind_of_text_is_asked_nothing(native: bool, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if not native:
