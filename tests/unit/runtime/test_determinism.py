@@ -1,7 +1,11 @@
-"""`strict` gives the same bits for any number of threads and any place in a batch."""
+"""The same bits: of `strict` for any number of threads and place in a batch, of code in every process."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,3 +79,30 @@ def outputs(made: Any, rows: Array) -> Array:
 
 def assert_same_bits(a: Array, b: Array) -> None:
     assert a.tobytes() == np.ascontiguousarray(b).tobytes()
+
+
+COMPILE = "import sys, sardonyx\nfor path in sys.argv[1:]: sardonyx.InferenceSession(path)"
+MADE = ("object", "image", "module", "weights")
+"""What the cache keeps by the digest of what it was made of; plans tell how long that took, too."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effort", ["quick", "full"])
+def test_code_and_packed_weights_have_the_same_bytes_in_every_process(tmp_path: Path, effort: str) -> None:
+    """Whatever order sets have and however many threads compile."""
+    paths = []
+    for name, (text, _, weights) in FORMS.items():
+        chance = np.random.default_rng(0)
+        given = {key: chance.standard_normal(size).astype(np.float32) for key, size in weights.items()}
+        paths.append(tmp_path / f"{name}.onnx")
+        paths[-1].write_bytes(model(text, **given))
+    found = []
+    for seed in ("1", "2"):
+        own = {"PYTHONHASHSEED": seed, "SARDONYX_JOBS": seed, "SARDONYX_EFFORT": effort}
+        cache = tmp_path / f"cache{seed}"
+        environment = {**os.environ, **own, "SARDONYX_CACHE": str(cache)}
+        subprocess.run([sys.executable, "-c", COMPILE, *map(str, paths)], env=environment, check=True)
+        files = (path for kind in MADE for path in (cache / kind).rglob("*") if path.is_file())
+        found.append({str(path.relative_to(cache)): path.read_bytes() for path in files})
+    assert found[0].keys() == found[1].keys() and len(found[0]) > len(FORMS)
+    assert [name for name, content in found[0].items() if found[1][name] != content] == []
