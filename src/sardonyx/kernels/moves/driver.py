@@ -119,17 +119,17 @@ def _write_run(module: Module, name: str, matrix: str) -> None:
     """`run`: moves matrices one after the other, counted from where the counter stands.
 
     `row` and `column` are the words of the last two axes of the move, `*_axis` which axes count the blocks
-    they are cut into: `*_size` points each.
+    they are cut into: `*_size` points each. `far` is told to `matrix`.
     """
     pointers, numbers = ("counter", "last", "from", "to"), ("rank", "count")
     cuts = ("row_axis", "row_size", "column_axis", "column_size")
     f = Function(
         module,
         name,
-        [*((p, "ptr") for p in pointers), *((n, "i64") for n in (*numbers, *cuts))],
+        [*((p, "ptr") for p in pointers), *((n, "i64") for n in (*numbers, *cuts)), ("far", "i1")],
         internal=True,
     )
-    block, last, source, to, rank, count, *cut = f.params
+    block, last, source, to, rank, count, *cut, far = f.params
     counter = _Counter(f, block)
     row, column = ([f.word(last, first + n) for n in range(MoveAxis.WORDS)] for first in (0, MoveAxis.WORDS))
 
@@ -141,7 +141,7 @@ def _write_run(module: Module, name: str, matrix: str) -> None:
     with f.loop(int_(0), count, 1, [source, to]) as loop:
         sides = left(row[0], *cut[:2]), left(column[0], *cut[2:])
         at, into = loop.carried
-        f.call(matrix, "void", at, row[1], column[1], into, row[2], column[2], *sides)
+        f.call(matrix, "void", at, row[1], column[1], into, row[2], column[2], *sides, far)
         loop.next(*counter.following(rank, loop.carried))
     f.ret()
     f.finish()
@@ -153,6 +153,7 @@ class _One:
     def __init__(self, module: Module, name: str, run: str, rows: Rows) -> None:
         self.f = Function(module, name, [("move", "ptr"), ("ctx", "ptr")], internal=True)
         self.run, self.lanes, self.size_bytes = run, rows.lanes, rows.size
+        self.cache_bytes = rows.cache_bytes
         self.move, self.ctx = self.f.params
         self.counter = _Counter(self.f, self.f.alloca("i64", _Counter.WORDS * (MOST_AXES + 1)))
 
@@ -172,6 +173,7 @@ class _One:
         elements = f.mul(f.mul(matrices, self.row[0]), self.column[0])
         with f.when(f.icmp("sgt", elements, int_(0))):
             self.places = self._places()
+            self.far = f.icmp("sge", f.mul(elements, int_(self.size_bytes)), int_(self.cache_bytes))
             few, many, done = (f.new_label(n) for n in ("few", "many", "done"))
             f.branch(f.icmp("ult", elements, int_(_FEW)), few, many)
             f.start(few)
@@ -224,4 +226,4 @@ class _One:
         return [f.smin(rows, self.row[0]), columns]
 
     def _run(self, rank: V, places: Sequence[V], count: V, cut: Sequence[V]) -> None:
-        self.f.call(self.run, "void", self.counter.block, self.last, *places, rank, count, *cut)
+        self.f.call(self.run, "void", self.counter.block, self.last, *places, rank, count, *cut, self.far)
