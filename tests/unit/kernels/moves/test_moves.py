@@ -161,3 +161,10 @@ def test_each_way_is_a_function_of_its_own() -> None:
     Rows(module, "matrix", target, turns(target)[0]).write()
     ways = {f"matrix_{way}_{count}" for way in ("woven", "apart", "step") for count in FEW}
     assert all(map(module.has, {"matrix", "matrix_step_back", *ways}))
+
+
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+def test_rows_that_no_cache_keeps(target: Target) -> None:
+    columns = 1031
+    rows = -(-target.l2_bytes // (8 * columns))
+    check(target, 8, [[(rows, columns + 5, columns + 2), (columns, 1, 1)]], threads=2)
