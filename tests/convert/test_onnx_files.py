@@ -40,6 +40,12 @@ def test_an_old_file_becomes_a_current_one(tmp_path: Path) -> None:
     assert {entry.key for entry in model.metadata_props} >= {"converted_from", "source_sha256", "parity"}
 
 
+def test_lists_of_maps_become_the_tensors_behind_them(tmp_path: Path) -> None:
+    converted = convert(sardonyx.datasets.get_example("logreg_iris.onnx"), tmp_path / "new.onnx")
+    assert converted.parity.holds
+    assert all(value.type.HasField("tensor_type") for value in converted.model.graph.output)
+
+
 @pytest.mark.parametrize(
     ("dynamic", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from sardonyx.monitor.redact import replace_words
 from sardonyx.monitor.store import Store
 from sardonyx.protocol.errors import Code
 from sardonyx.protocol.messages import RequestedOutput
+from tests.disk import full_disk
 from tests.monitor.records import record
 
 HOUR = 3600.0
@@ -346,6 +348,19 @@ def test_a_refusing_disk_costs_rows_only(tmp_path: Path, caplog: pytest.LogCaptu
     log.flush()
     assert log.capture.dropped == 1
     assert "not logged" in caplog.text
+
+
+def test_a_full_disk_is_told_in_the_words_of_the_system(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = log_of(tmp_path)
+    log.capture.observe(record())
+    with full_disk(0):
+        log.flush()
+    assert log.capture.dropped == 1 and not list(tmp_path.rglob("*.tmp"))
+    assert re.search(
+        r"requests of m are not logged: .*cannot be written to: File too large$", caplog.text, re.M
+    )
 
 
 def test_the_thread_writes_and_stops(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def finished(
     refuse_strange(model)
     notes: list[str] = []
     weights_are_no_inputs(model)
-    _probabilities_are_tensors(model)
+    probabilities_are_tensors(model)
     if exported.batch:
         name_batch(model)
     name_nameless(model, exported.axes)
@@ -110,7 +110,7 @@ def weights_are_no_inputs(model: onnx.ModelProto) -> None:
         model.ir_version = max(model.ir_version, 4)
 
 
-def _probabilities_are_tensors(model: onnx.ModelProto) -> None:
+def probabilities_are_tensors(model: onnx.ModelProto) -> None:
     """An output that is a list of maps from class to probability becomes the tensor behind it."""
     made = {node.output[0]: node for node in model.graph.node if node.op_type == "ZipMap"}
     for value in model.graph.output:

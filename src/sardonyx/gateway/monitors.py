@@ -12,6 +12,7 @@ import msgspec
 from sardonyx.client.outbound import shown
 from sardonyx.gateway import operations
 from sardonyx.gateway.operations import Administration, Call, Operation
+from sardonyx.gateway.watched import add_monitor
 from sardonyx.monitor.payload import TRUTH, truth_table
 from sardonyx.monitor.query import answer
 from sardonyx.monitor.watch import Watch
@@ -76,7 +77,7 @@ def _told(c: Call, monitor: Monitor) -> Monitor:
 
 def _add(a: Administration, c: Call) -> Monitor:
     replace = c.query.get("replace") in ("1", "true")
-    return _watch(a).book.add(c.body, c.actor, replace=replace)
+    return add_monitor(a, _watch(a), c.body, c.actor, replace=replace)
 
 
 def _switch(a: Administration, c: Call) -> Monitor:

@@ -198,6 +198,9 @@ def _write(target: Path, table: pa.Table) -> None:
     try:
         pq.write_table(table, beside, compression="zstd")
         beside.replace(target)
+    except OSError as error:  # Arrow tells it in words of its own, with the file that it called so
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, f"{target.parent} cannot be written to: {why}") from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -28,6 +28,8 @@ from sardonyx.monitor.windows import outcomes, window
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.monitors import Monitor, Run, State, Value, seconds
 
+PREFIXES = {"data_drift": "in.", "prediction_drift": "out.", "performance": "out."}
+"""How the columns begin that monitors of a kind look at; others look at all."""
 _SUFFIXES = (".csv", ".parquet", ".npz")
 _PLOTS = 40
 _NAMED = 6
@@ -121,7 +123,7 @@ class Watch:
         current = self._window(monitor, *span)
         reference = self._reference(monitor, until)
         compute = signals.quality if monitor.kind == "data_quality" else signals.drift
-        prefix = {"data_drift": "in.", "prediction_drift": "out."}.get(monitor.kind, "")
+        prefix = PREFIXES.get(monitor.kind, "")
         names = signals.chosen(monitor, reference, current, prefix)
 
         def judge() -> list[Value]:
@@ -164,7 +166,7 @@ class Watch:
     def _reference(self, monitor: Monitor, until: datetime) -> Frame:
         baseline = monitor.baseline
         if baseline.file:
-            names = [column for column in self._columns(monitor) if "." in column]
+            names = [column for column in self.columns(monitor.model) if "." in column]
             inputs = list(dict.fromkeys(n[3:].removesuffix(SUMMARY) for n in names if n.startswith("in.")))
             outputs = list(dict.fromkeys(n[4:].removesuffix(SUMMARY) for n in names if n.startswith("out.")))
             return read_baseline(
@@ -174,10 +176,11 @@ class Watch:
         begin = end - timedelta(seconds=seconds(baseline.window))
         return self._window(monitor, begin.timestamp(), end.timestamp())
 
-    def _columns(self, monitor: Monitor) -> list[str]:
+    def columns(self, model: str) -> list[str]:
+        """The columns that the newest kept requests of a model have; none without any."""
         import pyarrow.parquet as pq
 
-        with self.store.reading("requests", monitor.model) as files:
+        with self.store.reading("requests", model) as files:
             return list(pq.read_schema(files[-1]).names) if files else []
 
     def _tell(self, monitor: Monitor, run: Run) -> None:

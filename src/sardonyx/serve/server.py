@@ -95,7 +95,7 @@ class Server:
 
         OSError if a port is taken.
         """
-        listening = bound(self.options.host, self.options.http_port)
+        listening = bound(self.options.host, self.options.http_port, "--http-port")
         listening.listen(_BACKLOG)
         self.http_port = listening.getsockname()[1]
         self._rpc = RpcListener(self.core, self.options)

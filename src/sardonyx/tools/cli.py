@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from sardonyx.base.knobs import DEBUG, unknown_variables
 from sardonyx.errors import SardonyxError
@@ -84,6 +84,31 @@ class Parser(argparse.ArgumentParser):
             if not near:
                 raise
             raise argparse.ArgumentError(action, f"there is no {value!r}; did you mean {near[0]}?") from None
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse does, and of a word that is missing it is told which there are."""
+        missing = message.partition("required: ")[2].split(", ")
+        for word in self._get_positional_actions():
+            if word.choices and word.metavar in missing:
+                message += f"; {word.metavar} is one of {', '.join(map(str, word.choices))}"
+        super().error(message)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does; words that nothing takes are told with the usage of the command asked."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown, options)
+        return options
+
+    def _refuse(self, unknown: Sequence[str], options: argparse.Namespace) -> NoReturn:
+        for word in self._get_positional_actions():
+            asked = getattr(options, word.dest, None)
+            if isinstance(word, argparse._SubParsersAction) and asked is not None:
+                word.choices[asked]._refuse(unknown, options)
+        name = unknown[0].partition("=")[0]
+        near = difflib.get_close_matches(name, self._option_string_actions, n=1)
+        advice = f"; did you mean {near[0]}?" if near else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, by its own two steps where they apply."""

@@ -133,7 +133,7 @@ def test_maps_become_the_tensor_behind_them() -> None:
         "g (float[N, 2] x) => (seq(map(int64, float)) p) "
         "{ s = Softmax(x)  p = ai.onnx.ml.ZipMap<classlabels_int64s = [0, 1]>(s) }"
     )
-    finish._probabilities_are_tensors(model)
+    finish.probabilities_are_tensors(model)
     assert [node.op_type for node in model.graph.node] == ["Softmax"]
     assert model.graph.output[0].name == "s"
     assert model.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT

@@ -27,11 +27,13 @@ def administration(home: Path, *, watches: bool = True) -> Administration:
     return made
 
 
-def entered(made: Administration, model: str, **options: object) -> Version:
+def entered(
+    made: Administration, model: str, *, signature: Signature | None = None, **options: object
+) -> Version:
     """Another version of a model, without the time that its checks would take."""
     source = Path(get_example("mul_1.onnx"))
     registration = Registration(source=str(source), **options)  # type: ignore[arg-type]
-    examination = Examination(Signature(), ())
+    examination = Examination(signature or Signature(), ())
     return made.catalog.add_version(
         model, registration, examination, lambda: made.store.put(content_of(source)), "tester"
     )

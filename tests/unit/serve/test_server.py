@@ -82,7 +82,8 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(
-            OSError, match=f"^127.0.0.1:{port} cannot be listened on: .*; choose another port$"
+            OSError,
+            match=f"^127.0.0.1:{port} cannot be listened on: .*; choose another port with --http-port ",
         ):
             asyncio.run(made(tmp_path, http_port=port).start())
 

@@ -327,7 +327,12 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "missing"), [("zoo", "ACTION"), ("train", "DATA"), ("convert", "SOURCE")]
+    ("command", "missing"),
+    [
+        ("zoo", "ACTION; ACTION is one of list, search, show, pull"),
+        ("train", "DATA"),
+        ("convert", "SOURCE"),
+    ],
 )
 def test_only_what_is_needed_is_said_to_be(
     command: str, missing: str, capsys: pytest.CaptureFixture[str]
@@ -443,6 +448,10 @@ def test_options_stand_anywhere(words: list[str], expected: dict[str, Any]) -> N
         (["bench", "--json"], "required: MODEL"),
         (["zoo", "list", "--nothing"], "unrecognized arguments: --nothing"),
         (["zoo", "buy", "--json", "x"], "invalid choice: 'buy'"),
+        (["monitor"], "required: ACT; ACT is one of list, show, "),
+        (["deploy", "a", "b", "--wieght=1"], "usage: sardonyx deploy "),
+        (["deploy", "a", "b", "--wieght=1"], "unrecognized arguments: --wieght=1; did you mean --weight?"),
+        (["key", "create", "a", "--scopse", "x"], "usage: sardonyx key create "),
     ],
 )
 def test_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

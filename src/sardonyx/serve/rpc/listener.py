@@ -67,7 +67,7 @@ class RpcListener:
 
     async def start(self, host: str, port: int, credentials: Credentials | None = None) -> int:
         """Listen; the port in use. OSError if it is taken."""
-        bound(host, port).close()  # the library says less well why it cannot listen
+        bound(host, port, "--grpc-port").close()  # the library says less well why it cannot listen
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if credentials is None:

@@ -47,7 +47,7 @@ def command(options: argparse.Namespace) -> int:
     session, _ = open_session(options)
     with status_line(f"timing the kernels of {options.model}"):
         served = application(Path(options.model), session, sizes)
-    with contextlib.closing(bound(HOST, options.port)) as door:
+    with contextlib.closing(bound(HOST, options.port, "--port")) as door:
         door.listen()
         address = f"http://{HOST}:{door.getsockname()[1]}/"
         print(f"{options.model} at {address} until Ctrl-C", flush=True)

@@ -64,7 +64,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         try:
             with pytest.raises(
                 OSError,
-                match=f"127.0.0.1:{port} cannot be listened on: Address .* in use; choose another port$",
+                match=f"127.0.0.1:{port} cannot be listened on: Address .*; choose .* with --grpc-port",
             ):
                 await second.start("127.0.0.1", port)
         finally:

@@ -47,6 +47,7 @@ def _beside(path: Path) -> list[str]:
 def export(source: Opened | onnx.ModelProto, request: Request, path: Path) -> Exported:
     """Write it as it is, and what it says; a model in memory was read from no files."""
     opened = source if isinstance(source, Opened) else Opened(source, ())
+    finish.probabilities_are_tensors(opened.model)
     path.write_bytes(opened.model.SerializeToString())
     settings = sardonyx.SessionOptions()
     settings.log_severity_level = 4

@@ -18,6 +18,7 @@ from sardonyx.client.outbound import shown
 from sardonyx.gateway.console.desk import Desk, segment
 from sardonyx.gateway.console.fields import number, text
 from sardonyx.gateway.console.plots import pair, trend
+from sardonyx.gateway.watched import add_monitor
 from sardonyx.monitor.distance import BY_NAME
 from sardonyx.monitor.signals import SCORES, known_metrics
 from sardonyx.monitor.watch import Watch
@@ -96,7 +97,8 @@ class MonitorPages:
         self._desk.must_see(who, text(form, "model"))
         wanted = await self._wanted(form)
         watch = self._watch
-        await self._desk.ask(lambda: watch.book.add(wanted, who.principal.name))
+        add = partial(add_monitor, self._desk.parts.administration, watch, wanted, who.principal.name)
+        await self._desk.ask(add)
         await self._desk.ask(lambda: watch.run(wanted.name))
         return self._desk.go(request, f"/monitors/{segment(wanted.name)}", f"{wanted.name} is there")
 
