@@ -20,13 +20,13 @@ from sardonyx.protocol.texts import Span, long_lists
 
 LONG = 1 << 17
 """Bytes of JSON that take some milliseconds to read."""
-_PIECE = 1 << 15
+PIECE = 1 << 15
 _MOST_STRINGS, _DEEPEST = 4096, 64
 _MARK = "\N{REPLACEMENT CHARACTER}long list %d"
 _NO_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 
 
-def parse_gradually(text: bytes, long: int = LONG, piece: int = _PIECE) -> Generator[None, None, Any]:
+def parse_gradually(text: bytes, long: int = LONG, piece: int = PIECE) -> Generator[None, None, Any]:
     """Returns the JSON document, with arrays in place of lists of more than `long` bytes of numbers or bools.
 
     Yields after each `piece` bytes of such a list or of one with texts; what else there is, is read at once.
@@ -112,12 +112,12 @@ def _array(text: bytes, start: int, stop: int, piece: int) -> Generator[None, No
         at, depth = end + 1, after
         yield
     shape = _shape(b",".join(forms), deepest)
-    joined = _joined(parts)
-    if shape is not None and joined.size == 0:
+    whole = joined(parts)
+    if shape is not None and whole.size == 0:
         shape = (*shape[:-1], 0)
-    if shape is None or joined.size != math.prod(shape):
+    if shape is None or whole.size != math.prod(shape):
         raise invalid(f"the list at byte {start} of the request is not an array: its parts differ in length")
-    return joined.reshape(shape)
+    return whole.reshape(shape)
 
 
 def _malformed(start: int, stop: int, why: str) -> ServeError:
@@ -134,7 +134,7 @@ def _numbers(part: bytes, depth: int, at: int) -> Array:
         for _ in range(depth - 1):
             flat = list(chain.from_iterable(flat))
         if b"true" not in part and b"false" not in part:
-            return _read(flat)
+            return as_numbers(flat)
         if all(type(item) is bool for item in flat):
             return np.array(flat, bool)
     except TypeError:
@@ -146,8 +146,8 @@ def _numbers(part: bytes, depth: int, at: int) -> Array:
     )
 
 
-def _read(flat: list[Any]) -> Array:
-    """Numbers as whole ones if all are; TypeError if they are no numbers."""
+def as_numbers(flat: list[Any]) -> Array:
+    """Numbers as whole ones if all are; TypeError if they are none, OverflowError beyond 64 bits."""
     try:
         return np.frombuffer(array("q", flat), np.int64)
     except OverflowError:
@@ -158,7 +158,8 @@ def _read(flat: list[Any]) -> Array:
     return np.frombuffer(array("d", flat), np.float64)
 
 
-def _joined(parts: list[Array]) -> Array:
+def joined(parts: list[Array]) -> Array:
+    """The parts of one list, one after the other; INVALID_ARGUMENT for numbers beside truth values."""
     kinds = {part.dtype.kind for part in parts if part.size}
     if "b" in kinds and len(kinds) > 1:
         raise invalid("a list of the request holds both numbers and true or false")

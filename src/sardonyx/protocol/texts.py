@@ -56,25 +56,26 @@ def _list(
         end = len(text) if cut is None else cut.end() - 1
         after = 0 if cut is None else deepest - cut[1].count(b"]")
         opened, part = b"[" * depth, text[at:end]
-        value = _parsed(opened + part + b"]" * after) if after > 0 else None
+        value = parsed(opened + part + b"]" * after) if after > 0 else None
         yield
         if value is not None:
             _join(whole, value, depth)
             at, depth, size = end + 1, after, piece
             continue
-        closed = _closed(opened + part)
-        if closed:
-            value = _parsed((opened + part)[:closed])
+        stop = closed(opened + part)
+        if stop:
+            value = parsed((opened + part)[:stop])
             if value is None:
                 return None
             _join(whole, value, depth)
-            return whole, at + closed - depth
+            return whole, at + stop - depth
         if cut is None:
             return None
         size *= 2
 
 
-def _parsed(part: bytes) -> list[Any] | None:
+def parsed(part: bytes) -> list[Any] | None:
+    """The list that these bytes are; None if they are no JSON."""
     try:
         value: list[Any] = parse(part)
     except ServeError:
@@ -82,7 +83,7 @@ def _parsed(part: bytes) -> list[Any] | None:
     return value
 
 
-def _closed(part: bytes) -> int:
+def closed(part: bytes) -> int:
     """How many bytes the list is long that these begin with; 0 if it does not end in them."""
     try:
         text = part.decode()

@@ -11,6 +11,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
@@ -36,6 +37,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Extra = Sequence[tuple[bytes, bytes]]
+Reader = Callable[[bytes], Generator[None, None, Any]]
+"""Reads JSON a piece at a time."""
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
@@ -101,11 +104,11 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def document_of(text: Buffer) -> Any:
+async def document_of(text: Buffer, read: Reader = parse_gradually) -> Any:
     """The JSON document of a body; other requests have their turn while a long one is read."""
     if len(text) <= LONG:
         return parse(text)
-    reading = parse_gradually(bytes(text))
+    reading = read(bytes(text))
     while True:
         try:
             next(reading)

@@ -14,6 +14,7 @@ from sardonyx.protocol.datatypes import DATATYPES, Array
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.literals import array_of, is_finite, numbers_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor
+from sardonyx.protocol.tables import Column, Columns
 from sardonyx.serve.signature import Port, Signature
 
 _KEYS = ("input_data", "inputs", "data", "instances", "dataframe_split", "dataframe_records")
@@ -30,6 +31,8 @@ def scored(document: Any, signature: Signature) -> InferRequest:
     if isinstance(document, dict):
         key = next((key for key in _KEYS if key in document), None)
         given = document if key is None else document[key]
+    if isinstance(given, Columns):
+        return _columns(given.by_name, signature)
     if isinstance(given, dict) and "data" in given and "columns" in given:
         return _table(given["columns"], given["data"], signature)
     if isinstance(given, list) and given and all(isinstance(row, dict) for row in given):
@@ -63,6 +66,18 @@ def _table(columns: Any, rows: Any, signature: Signature) -> InferRequest:
     return _by_name({signature.inputs[0].name: rows}, signature)
 
 
+def _columns(given: Mapping[str, Column], signature: Signature) -> InferRequest:
+    """A table that was read by columns."""
+    if {port.name for port in signature.inputs} == set(given):
+        tensors = [_tensor(port, given[port.name], (len(given[port.name]), 1)) for port in signature.inputs]
+        return InferRequest(signature.model, tensors)
+    arrays = [column for column in given.values() if not isinstance(column, list)]
+    if len(arrays) == len(given):
+        return _table(list(given), np.stack(arrays, axis=1), signature)
+    lists = (column if isinstance(column, list) else column.tolist() for column in given.values())
+    return _table(list(given), [list(row) for row in zip(*lists, strict=True)], signature)
+
+
 def _has_columns(rows: list[Any] | Array, count: int) -> bool:
     if isinstance(rows, np.ndarray):
         return rows.ndim > 1 and rows.shape[1] == count
@@ -78,9 +93,10 @@ def _by_name(given: Mapping[str, Any], signature: Signature) -> InferRequest:
     return InferRequest(signature.model, tensors)
 
 
-def _tensor(port: Port, data: Any) -> Tensor:
-    """Lists as they are nested; a value alone, or a list too flat, gets the axes of size 1 that it lacks."""
-    shape = data.shape if isinstance(data, np.ndarray) else _shape(data)
+def _tensor(port: Port, data: Any, shape: tuple[int, ...] | None = None) -> Tensor:
+    """Lists as they are nested, or of a shape; a value, or one too flat, gets the axes of 1 that it lacks."""
+    if shape is None:
+        shape = data.shape if isinstance(data, np.ndarray) else _shape(data)
     data = data if isinstance(data, list | np.ndarray) else [data]
     missing = len(port.dims) - len(shape) if port.ranked else 0
     if missing > 0:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context, Principal
 from sardonyx.protocol.rest import write_all
+from sardonyx.protocol.tables import parse_tables_gradually
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
 from sardonyx.serve.http.exchange import (
@@ -60,7 +61,7 @@ class Score:
         body = await decoded(await read_body(receive, headers, limit), headers, limit)
         context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
         try:
-            document = await document_of(body)
+            document = await document_of(body, parse_tables_gradually)
             response = await core.infer(*await core.read(model, "", context, partial(scored, document)))
         except ServeError as error:
             error.request_id = context.told_id

@@ -12,12 +12,17 @@ import pytest
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import InferResponse, Tensor
 from sardonyx.protocol.rest import write_all
+from sardonyx.protocol.tables import Columns
 from sardonyx.serve.http.plain import answered, generated, generating, scored
 from sardonyx.serve.signature import Port, Signature
 
 MATRIX = Signature("m", (Port("x", "FP32", (None, 2)),), (), True)
 COLUMNS = Signature("c", (Port("a", "INT64", (None, 1)), Port("b", "BYTES", (None, 1))), (), True)
 TEXTS = Signature("t", (Port("prompt", "BYTES", (1,)), Port("top", "INT64", (1,))), (), False)
+
+
+def read_by_columns(**columns: Any) -> Columns:
+    return Columns(columns)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,8 @@ TEXTS = Signature("t", (Port("prompt", "BYTES", (1,)), Port("top", "INT64", (1,)
         {"x": [[1, 2], [3, 4]]},
         {"dataframe_split": {"columns": ["p", "q"], "data": [[1, 2], [3, 4]]}},
         {"dataframe_records": [{"p": 1, "q": 2}, {"p": 3, "q": 4}]},
+        {"dataframe_records": read_by_columns(p=np.array([1, 3]), q=np.array([2, 4]))},
+        {"dataframe_records": read_by_columns(p=[1, 3], q=np.array([2, 4]))},
     ],
 )
 def test_forms_of_one_matrix(document: Any) -> None:
@@ -46,6 +53,8 @@ def test_forms_of_one_matrix(document: Any) -> None:
         {"input_data": [{"b": "u", "a": 1}, {"b": "v", "a": 2}]},
         {"input_data": {"a": [1, 2], "b": ["u", "v"]}},
         {"a": [[1], [2]], "b": [["u"], ["v"]]},
+        {"input_data": read_by_columns(b=["u", "v"], a=np.array([1, 2]))},
+        read_by_columns(b=["u", "v"], a=[1, 2]),
     ],
 )
 def test_forms_of_columns(document: Any) -> None:
@@ -63,6 +72,11 @@ def test_forms_of_columns(document: Any) -> None:
         ({"input_data": {"columns": ["a", "b"], "data": [[1]]}}, "must have 2 values"),
         ({"input_data": {"columns": "ab", "data": [[1, 2]]}}, "'columns', a list"),
         ([{"a": 1, "b": "u"}, {"a": 1}], "same columns"),
+        (read_by_columns(a=np.array([1, 2]), q=["u", "v"]), "columns must be the inputs"),
+        (
+            read_by_columns(a=np.array([1, 2]), b=["u", None]),
+            "strings for BYTES; element 1 is null",
+        ),
         ({"a": ["text"]}, "'a'"),
     ],
 )
