@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
 from sardonyx.gateway.monitors import OPERATIONS
 from sardonyx.gateway.operations import Administration, Call
@@ -17,9 +16,8 @@ from sardonyx.monitor.payload import PayloadLog
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.monitors import NewMonitor, Question, Switch, Truth
-from sardonyx.protocol.records import NewDeployment, Signature, TensorSpec
 from tests.monitor.records import record
-from tests.unit.gateway.around import administration, entered
+from tests.unit.gateway.around import administration
 
 BY_ROUTE = {(o.method, o.path): o for o in OPERATIONS}
 WATCH = NewMonitor(name="watch", model="m", kind="service", min_rows=1)
@@ -45,43 +43,6 @@ def act(
     names = {key: value for key, value in path.items() if not key.startswith("query_")}
     call = Call(Principal("tester", models=models), names, query, body)
     return BY_ROUTE[method, where].act(made, call)
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields", "said"),
-    [
-        ("data_drift", {"columns": ["in.z"]}, "for data_drift 'm' has no column 'in.z'; it has in.x$"),
-        ("data_drift", {"columns": ["in.xx[0]"]}, "no column 'in.xx\\[0\\]'"),
-        ("data_drift", {"columns": ["out.y"]}, "no column 'out.y'; it has in.x$"),
-        ("data_drift", {"kinds": {"in.z": "category"}}, "no column 'in.z'"),
-        ("data_quality", {"columns": ["y*"]}, "no column 'y\\*'; it has in.x, out.y$"),
-        ("performance", {"prediction": "out.z"}, "no column 'out.z'; it has out.y$"),
-        ("data_drift", {"columns": ["in.*", "in.x", "in.x[0]", "*"], "kinds": {"in.x[1]": "category"}}, ""),
-        ("performance", {"prediction": "out.y[0]"}, ""),
-    ],
-)
-def test_columns_that_the_model_lacks_are_refused(
-    made: Administration, kind: Any, fields: dict[str, Any], said: str
-) -> None:
-    wanted = NewMonitor(name="other", model="m", kind=kind, **fields)
-    if not said:
-        assert act(made, "POST /monitors", wanted).name == "other"
-        return
-    with pytest.raises(ServeError, match=said) as caught:
-        act(made, "POST /monitors", wanted)
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    assert act(made, "POST /monitors", replace(wanted, model="not yet there")).model == "not yet there"
-
-
-def test_columns_of_registered_models_are_known_before_requests_are(made: Administration) -> None:
-    signature = Signature(outputs=[TensorSpec(name="price", type="tensor(float)")])
-    entered(made, "prices", signature=signature)
-    made.endpoints.deploy("shop", NewDeployment(model="prices"), "tester")
-    for model in ("prices", "shop"):
-        wanted = NewMonitor(name=model, model=model, kind="performance", prediction="out.prize")
-        with pytest.raises(ServeError, match="no column 'out.prize'; it has out.price$"):
-            act(made, "POST /monitors", wanted)
-        assert act(made, "POST /monitors", replace(wanted, prediction="out.price")).model == model
 
 
 def test_a_monitor_is_added_switched_and_removed(made: Administration) -> None:

@@ -442,24 +442,6 @@ def test_options_stand_anywhere(words: list[str], expected: dict[str, Any]) -> N
     assert {name: found[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["bench", "--json"], "required: MODEL"),
-        (["zoo", "list", "--nothing"], "unrecognized arguments: --nothing"),
-        (["zoo", "buy", "--json", "x"], "invalid choice: 'buy'"),
-        (["monitor"], "required: ACT; ACT is one of list, show, "),
-        (["deploy", "a", "b", "--wieght=1"], "usage: sardonyx deploy "),
-        (["deploy", "a", "b", "--wieght=1"], "unrecognized arguments: --wieght=1; did you mean --weight?"),
-        (["key", "create", "a", "--scopse", "x"], "usage: sardonyx key create "),
-    ],
-)
-def test_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        parser().parse_args(words)
-    assert ended.value.code == 2 and said in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_names_are_written_in_any_terminal(encoding: str, tmp_path: Path) -> None:
     named = tmp_path / "mod\u00e8le\udcff.onnx"
