@@ -33,6 +33,8 @@ from sardonyx.passes.single_channels import (
     of_single_channels,
     repeated,
     stored,
+    summed_by_lines,
+    to_few_channels,
 )
 from sardonyx.passes.transposed import phases
 
@@ -170,8 +172,10 @@ class _Forms:
         group = value.attrs["group"]
         if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)):
             return None
+        if self.runs_by_lines(value):
+            return None
         if of_single_channels(value) and not is_narrow(value):
-            return None if self.runs_by_lines(value) else self.depthwise(value)
+            return self.depthwise(value)
         if not _packable(w, group):
             return None
         per = int(w.shape[1])  # type: ignore[arg-type]
@@ -325,15 +329,19 @@ class _Forms:
         return convolved(known or self.blocked(source), self.plain(w), value.attrs, x.dtype)
 
     def by_lines(self, value: Value, like: Value) -> Value | None:
-        """A convolution of single channels that runs by lines, in the shape of another value."""
+        """A convolution that runs by lines, in the shape of another value."""
         if value.prim != "conv" or value.rank != 4 or not self.runs_by_lines(value):
             return None
         x, w = map(self.plain, value.args)
-        return convolved_by_lines(x, w, value.attrs).reshape(like.shape)
+        run = convolved_by_lines if of_single_channels(value) else summed_by_lines
+        return run(x, w, value.attrs).reshape(like.shape)
 
     def runs_by_lines(self, value: Value) -> bool:
-        is_float = value.dtype is dt.F32 and of_single_channels(value)
-        return is_float and not fills(value, self.block) and self.get(stored(value.args[0])) is None
+        if value.dtype is not dt.F32 or self.get(stored(value.args[0])) is not None:
+            return False
+        if of_single_channels(value):
+            return not fills(value, self.block)
+        return to_few_channels(value)
 
     def map(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]

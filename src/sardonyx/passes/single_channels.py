@@ -8,6 +8,7 @@ them read the same lanes. Must not know how windows become loops.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from sardonyx.base import dim as dims
@@ -15,6 +16,10 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value
 from sardonyx.passes.blocked import Blocked, channels_of
+
+_FEW = 4
+"""Channels of which blocks would be mostly empty."""
+_MOST_INPUTS, _MOST_PRODUCTS, _LEAST_LINE = 64, 128, 16
 
 
 def of_single_channels(value: Value) -> bool:
@@ -82,3 +87,26 @@ def convolved_by_lines(x: Value, w: Value, at: Mapping[str, Any]) -> Value:
     product = views.reshape((n, channels, 1, *views.shape[2:])) * taps
     sums = product.sum(4, 5)
     return sums.reshape((n, w.shape[0], sums.shape[3], sums.shape[-1]))
+
+
+def to_few_channels(value: Value) -> bool:
+    """Whether a convolution gives so few channels, of so few terms, that its pixels are better lanes."""
+    w, width = value.args[1], value.shape[3]
+    if value.attrs["group"] > 1 or not all(isinstance(n, int) for n in w.shape):
+        return False
+    outputs, inputs, *kernel = map(int, w.shape)  # type: ignore[arg-type]
+    if outputs > _FEW or (isinstance(width, int) and width < _LEAST_LINE):
+        return False
+    if outputs == 1 and inputs <= _FEW:
+        return True
+    most = _MOST_INPUTS if max(kernel) == 1 else _MOST_INPUTS // 4
+    return inputs <= most and outputs * inputs * prod(kernel) <= _MOST_PRODUCTS
+
+
+def summed_by_lines(x: Value, w: Value, at: Mapping[str, Any]) -> Value:
+    """A convolution [N, O, H, W] of all channels of a plain input, along its lines; `at` as above."""
+    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+    padded = x.pad((0, 0, *at["low"]), (0, 0, *at["high"]))
+    views = padded.window((2, 3), kernel, at["strides"], at["dilations"]).transpose(0, 1, 4, 5, 2, 3)
+    n, *sizes = views.shape
+    return (views.reshape((n, 1, *sizes)) * w.reshape((1, *w.shape, 1, 1))).sum(2, 3, 4)

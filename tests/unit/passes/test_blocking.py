@@ -89,7 +89,7 @@ def test_one_channel_that_is_convolved_times_many(
         one=normal(rng, 1, channels, 3, 3),
     )
     changed = check(blocking, graph, normal(rng, 2, 20, 5, 6), length=9 * 20 * channels)
-    assert prims(changed).count("conv_blocked") == 2
+    assert prims(changed).count("conv_blocked") == (0 if channels == 1 else 2)
 
 
 @pytest.mark.parametrize("channels", [1, 5, 16, 24])

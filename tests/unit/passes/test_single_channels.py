@@ -48,6 +48,31 @@ def test_few_channels_stay_in_lines(rng: np.random.Generator, channels: int, lie
     assert max(v.rank for v in changed.order() if v.prim == "pad") == lies
 
 
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "kernel", "width", "by_lines"),
+    [
+        (1, 1, 7, 24, True),
+        (3, 4, 3, 24, True),
+        (64, 1, 1, 24, True),
+        (3, 3, 1, None, True),
+        (3, 3, 1, 12, False),
+        (4, 4, 5, 24, False),
+        (32, 1, 3, 24, False),
+        (3, 8, 1, 24, False),
+    ],
+)
+def test_few_results_of_few_terms_are_summed_in_lines(
+    rng: np.random.Generator, inputs: int, outputs: int, kernel: int, width: int | None, by_lines: bool
+) -> None:
+    graph = parse(
+        f"g (float[N,{inputs},H,{width or 'W'}] x) => (float[N,{outputs},P,Q] y) {{ r = Relu(x)"
+        f" c = Conv <pads = [{', '.join([str(kernel // 2)] * 4)}], strides = [2,1]> (r, w) y = Sigmoid(c) }}",
+        w=normal(rng, outputs, inputs, kernel, kernel),
+    )
+    changed = check(blocking, graph, normal(rng, 2, inputs, 7, width or 9), length=inputs * kernel**2)
+    assert ("conv_blocked" not in prims(changed)) == by_lines
+
+
 @pytest.mark.parametrize("kernel", [1, 4])
 def test_few_channels_of_a_signal(rng: np.random.Generator, kernel: int) -> None:
     graph = parse(
