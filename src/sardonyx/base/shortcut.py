@@ -16,8 +16,11 @@ class Shortcut(IntEnum):
     `DEFINITION` are the four of Python's PyMethodDef. `INTERPRETER` and `STATIONS` are the addresses of the
     words of `Interpreter` and of those that hold the addresses of `STATION_COUNT` blocks of `StationBlock`,
     `OTHERWISE` is the callable for all other arguments. There are `INPUTS` and `OUTPUTS`, at most
-    `MOST_NAMES` of each. From `ROWS` on stand the addresses of `ROW_COUNT` blocks of `BoundRow`, or 0, from
-    `NAMES` on the names of the outputs, and from `FEEDS` on of each input the name and numpy's type number.
+    `MOST_NAMES` of each. `ROWS` points at a table of rows, from `NAMES` on stand the names of outputs, and
+    from `FEEDS` on of each input the name and numpy's type number.
+
+    A table has the addresses of blocks of `BoundRow`, or 0: `ROW_WAYS` for each of `ROW_SETS`, which `set_of`
+    the key of a row says.
     """
 
     DEFINITION = 0
@@ -27,13 +30,10 @@ class Shortcut(IntEnum):
     INPUTS = 7
     OUTPUTS = 8
     ROWS = 9
-    NAMES = 17
-    FEEDS = 49
-    WORDS = 113
+    NAMES = 10
+    FEEDS = 42
+    WORDS = 106
 
-
-ROW_COUNT = Shortcut.NAMES - Shortcut.ROWS
-"""Sets of sizes that a shortcut knows at most."""
 
 MOST_NAMES = Shortcut.FEEDS - Shortcut.NAMES
 """Inputs, outputs, and arrays that native code writes, of a program with a shortcut at most."""
@@ -49,8 +49,7 @@ class BoundRow(IntEnum):
 
     Which row follows is decided by the numbers at `NUMBERS` (0: none, it is the last): how many, at most
     `MOST_NUMBERS`, and of each its object, how far behind the beginning of that it is, and its bytes; or -1
-    and its address. `FOLLOWING` points at the addresses of rows, or 0: `FOLLOWING_WAYS` for each of
-    `FOLLOWING_SETS`, which `set_of` the numbers says.
+    and its address. `FOLLOWING` points at a table of rows.
 
     `KEY` is, of a first segment, of each input the number of its axes and their sizes; of others, the numbers
     that it follows. `ARRAYS`, `READS`, `RESULTS` and `LOOKUPS` point into what stands behind: of each array,
@@ -78,11 +77,11 @@ class BoundRow(IntEnum):
     KEY = 15
 
 
-FOLLOWING_SETS, FOLLOWING_WAYS = 128, 4
-"""Rows that follow one: about as many values of the sizes that it computes, or that are fed as numbers."""
+ROW_SETS, ROW_WAYS = 128, 4
+"""Rows of a table: sizes of feeds, or values of what is computed or fed as numbers."""
 
 HASH_FACTOR, HASH_SHIFT = 0x9E3779B97F4A7C15, 57
-"""How numbers choose a set."""
+"""How the numbers of a key choose a set."""
 
 
 MOST_NUMBERS = 32
@@ -106,7 +105,7 @@ class Lookup(IntEnum):
 
 
 def set_of(numbers: Iterable[int]) -> int:
-    """Where the row that follows for these numbers is looked for."""
+    """Where the row of a key is looked for."""
     found = 0
     for number in numbers:
         found = ((found ^ number) * HASH_FACTOR) & ((1 << 64) - 1)

@@ -269,10 +269,46 @@ define internal ptr @known(ptr %words, ptr %feeds) nounwind {
 entry:
   %inputs.p = getelementptr i64, ptr %words, i64 $shortcut_inputs
   %inputs = load i64, ptr %inputs.p, align 8
-  %rows = getelementptr i64, ptr %words, i64 $shortcut_rows
+  br label %feed
+feed:
+  %n = phi i64 [ 0, %entry ], [ %n.next, %mixed ]
+  %hash = phi i64 [ 0, %entry ], [ %hash.sizes, %mixed ]
+  %n.more = icmp slt i64 %n, %inputs
+  br i1 %n.more, label %head, label %set
+head:
+  %fed.p = getelementptr ptr, ptr %feeds, i64 %n
+  %fed = load ptr, ptr %fed.p, align 8
+  %ranks.p = getelementptr i8, ptr %fed, i64 $objectbytes_axes
+  %ranks.32 = load i32, ptr %ranks.p, align 4
+  %ranks = zext i32 %ranks.32 to i64
+  %extents.p = getelementptr i8, ptr %fed, i64 $objectbytes_sizes
+  %extents = load ptr, ptr %extents.p, align 8
+  %rank.mixed = xor i64 %hash, %ranks
+  %hash.rank = mul i64 %rank.mixed, $hash_factor
+  br label %mix
+mix:
+  %a = phi i64 [ 0, %head ], [ %a.next, %extent ]
+  %hash.sizes = phi i64 [ %hash.rank, %head ], [ %hash.next, %extent ]
+  %a.more = icmp slt i64 %a, %ranks
+  br i1 %a.more, label %extent, label %mixed
+extent:
+  %extent.p = getelementptr i64, ptr %extents, i64 %a
+  %extent.v = load i64, ptr %extent.p, align 8
+  %size.mixed = xor i64 %hash.sizes, %extent.v
+  %hash.next = mul i64 %size.mixed, $hash_factor
+  %a.next = add i64 %a, 1
+  br label %mix
+mixed:
+  %n.next = add i64 %n, 1
+  br label %feed
+set:
+  %table.p = getelementptr i64, ptr %words, i64 $shortcut_rows
+  %table = load ptr, ptr %table.p, align 8
+  %chosen = lshr i64 %hash, $hash_shift
+  %rows = getelementptr [$row_ways x ptr], ptr %table, i64 %chosen
   br label %try
 try:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %another ]
+  %k = phi i64 [ 0, %set ], [ %k.next, %another ]
   %row.p = getelementptr ptr, ptr %rows, i64 %k
   %row = load ptr, ptr %row.p, align 8
   %there = icmp ne ptr %row, null
@@ -317,7 +353,7 @@ equal:
   br label %next
 another:
   %k.next = add i64 %k, 1
-  %k.more = icmp slt i64 %k.next, $row_count
+  %k.more = icmp slt i64 %k.next, $row_ways
   br i1 %k.more, label %try, label %unknown
 found:
   ret ptr %row
@@ -511,7 +547,7 @@ table:
   %table.p = getelementptr i64, ptr %row, i64 $boundrow_following
   %table.v = load ptr, ptr %table.p, align 8
   %set = lshr i64 %hash.next, $hash_shift
-  %set.p = getelementptr [$following_ways x ptr], ptr %table.v, i64 %set
+  %set.p = getelementptr [$row_ways x ptr], ptr %table.v, i64 %set
   br label %try
 try:
   %k = phi i64 [ 0, %table ], [ %k.next, %another ]
@@ -536,7 +572,7 @@ equal:
   br label %compare
 another:
   %k.next = add i64 %k, 1
-  %k.more = icmp slt i64 %k.next, $following_ways
+  %k.more = icmp slt i64 %k.next, $row_ways
   br i1 %k.more, label %try, label %unknown
 hit:
   ret ptr %found

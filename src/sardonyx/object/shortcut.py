@@ -14,13 +14,12 @@ from pathlib import Path
 from string import Template
 
 from sardonyx.base.shortcut import (
-    FOLLOWING_WAYS,
     HASH_FACTOR,
     HASH_SHIFT,
     MOST_NAMES,
     MOST_NUMBERS,
     MOST_SEGMENTS,
-    ROW_COUNT,
+    ROW_WAYS,
     STATION_COUNT,
     BoundRow,
     Interpreter,
@@ -42,9 +41,8 @@ def ir(target: Target) -> str:
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
         indices(Shortcut, BoundRow, Lookup, StationBlock, Interpreter, ObjectBytes),
         lookup_words=str(Lookup.WORDS.value),
-        row_count=str(ROW_COUNT),
+        row_ways=str(ROW_WAYS),
         station_count=str(STATION_COUNT),
-        following_ways=str(FOLLOWING_WAYS),
         hash_factor=str(HASH_FACTOR - (1 << 64)),
         hash_shift=str(HASH_SHIFT),
         most_names=str(MOST_NAMES),

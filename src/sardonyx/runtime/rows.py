@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sardonyx.base.shortcut import (
-    FOLLOWING_SETS,
-    FOLLOWING_WAYS,
     MOST_NUMBERS,
     MOST_SEGMENTS,
+    ROW_SETS,
+    ROW_WAYS,
     BoundRow,
     Lookup,
     set_of,
@@ -57,6 +57,48 @@ def has_rows(data: ProgramData) -> bool:
     )
 
 
+class Rows:
+    """Rows by their keys, as native code finds them; in the place of an older one if there are many.
+
+    Attributes:
+        known: all of them, the oldest first.
+    """
+
+    __slots__ = ("_keys", "_oldest", "_words", "address", "known")
+
+    def __init__(self, sets: int = ROW_SETS) -> None:
+        self._words = allocate.aligned_words(max(1, sets * ROW_WAYS))
+        self.address = address_of(self._words)
+        self.known: dict[Key, Row] = {}
+        self._keys: dict[int, Key] = {}
+        self._oldest = 0
+
+    def put(self, row: Row) -> bool:
+        """Add a row of a new key; whether there was a free place."""
+        first = ROW_WAYS * set_of(row.key)
+        places = range(first, first + ROW_WAYS)
+        self._oldest = (self._oldest + 1) % ROW_WAYS
+        place = next((n for n in places if n not in self._keys), places[self._oldest])
+        older = self._keys.get(place)
+        self._words[place] = row.address
+        self._keys[place], self.known[row.key] = row.key, row
+        if older is not None:
+            del self.known[older]
+        return older is None
+
+    def drop(self, key: Key) -> None:
+        """Take a row out; runs that are under way hold it."""
+        (place,) = (place for place, known in self._keys.items() if known == key)
+        self._words[place] = 0
+        del self._keys[place], self.known[key]
+
+    def clear(self) -> None:
+        """Take all rows out."""
+        self._words[:] = 0
+        self._keys.clear()
+        self.known.clear()
+
+
 class Row:
     """Memory for one segment of one run at a time, for one set of sizes; see `base.shortcut.BoundRow`.
 
@@ -69,23 +111,13 @@ class Row:
         texts: the inputs that must be texts.
 
     Attributes:
-        followers: the rows that follow, by their keys.
+        followers: the rows that follow.
+        size_bytes: memory that it takes, and all that were made behind it.
     """
 
     __slots__ = (
-        *(
-            "_addresses",
-            "_following",
-            "_held",
-            "_keys",
-            "_missed",
-            "_objects",
-            "_oldest",
-            "_outputs",
-            "_served",
-            "_words",
-        ),
-        *("address", "followers", "key", "number", "object_count"),
+        *("_addresses", "_held", "_missed", "_objects", "_outputs", "_served", "_words"),
+        *("address", "followers", "key", "number", "object_count", "size_bytes"),
     )
 
     def __init__(
@@ -99,13 +131,13 @@ class Row:
         *,
         before: Row | None = None,
     ) -> None:
-        self.key, self.followers, self._keys = key, dict[Key, Row](), dict[int, Key]()
-        self._oldest = self._missed = self._served = 0
+        self.key, self._missed, self._served = key, 0, 0
         self.number, self.object_count = number, objects
         self._addresses: dict[int, int] = {} if before is None else dict(before._addresses)
         self._objects: dict[int, int] = {} if before is None else dict(before._objects)
         self._outputs: dict[int, int] = {} if before is None else dict(before._outputs)
         binder, segment = program.binders[self.number], program.data.segments[self.number]
+        self.followers = Rows(ROW_SETS if segment.after else 0)
         arena = Arena(bound.arena_bytes) if bound.arena_bytes else None
         for storage in program.links.shared[self.number]:
             self._addresses[storage] = bound.address(storage, arena)
@@ -125,11 +157,11 @@ class Row:
         for resolved, (view, index, _) in zip(bound.after, segment.after, strict=True):
             numbers += self._number(resolved, view, index)
         self._words = words = _laid_out(key, made, read, makers, numbers, lookups)
-        self._following = allocate.aligned_words(FOLLOWING_SETS * FOLLOWING_WAYS if segment.after else 1)
         self.address, run = address_of(words), program.team.run
+        self.size_bytes = bound.arena_bytes + 8 * (bound.template.size + words.size + held.size)
         words[BoundRow.OWNER], words[BoundRow.MADE] = id(self), len(bound.outputs)
         if segment.after:
-            words[BoundRow.FOLLOWING] = address_of(self._following)
+            words[BoundRow.FOLLOWING] = self.followers.address
         else:
             words[BoundRow.NUMBERS] = 0
         if binder.functions:
@@ -143,30 +175,23 @@ class Row:
         """The row behind these numbers, read one after the other, if there is one."""
         row: Row | None = self
         for key in keys:
-            row = row.followers.get(key) if row is not None else None
+            row = row.followers.known.get(key) if row is not None else None
         return row
 
     def behind(self, program: Program, bound: Bound, key: Key, begun: Row) -> Row:
-        """Let the next segment follow for these numbers, in the place of an older one if there are many.
+        """Let the next segment follow for these numbers.
 
         While places are free, what the row `begun` of the first segment misses is learnt.
         """
         row = Row(program, self.number + 1, bound, key, self.object_count, before=self)
-        first = FOLLOWING_WAYS * set_of(key)
-        places = range(first, first + FOLLOWING_WAYS)
-        self._oldest = (self._oldest + 1) % FOLLOWING_WAYS
-        place = next((n for n in places if not self._following[n]), places[self._oldest])
-        self._following[place] = row.address
-        if place in self._keys:
-            del self.followers[self._keys[place]]
-        else:
+        if self.followers.put(row):
             begun._missed = 0
-        self._keys[place], self.followers[key] = key, row
+        begun.size_bytes += row.size_bytes
         return row
 
     def size(self) -> int:
         """How many rows there are from here on."""
-        return 1 + sum(row.size() for row in self.followers.values())
+        return 1 + sum(row.size() for row in self.followers.known.values())
 
     def is_missed(self) -> bool:
         """Note a run whose first segment was repeated by Python; whether more were than were completed."""

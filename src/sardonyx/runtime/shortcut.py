@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, StationBlock
+from sardonyx.base.shortcut import MOST_NAMES, STATION_COUNT, StationBlock
 from sardonyx.base.shortcut import Shortcut as Word
 from sardonyx.runtime import allocate, interpreter, team, texts
 from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.program import Program
-from sardonyx.runtime.rows import Row, Shape, has_rows
+from sardonyx.runtime.rows import Row, Rows, Shape, has_rows
 from sardonyx.runtime.segments import Key, SegmentRun
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _MOST_BYTES = 1 << 20
 """Memory between kernels that is kept for one set of sizes."""
 _MOST_BYTES_BEHIND = 1 << 15
 """The same of segments behind the first, of which there are as many as numbers are read."""
+_MOST_HELD = 16 << 20
+"""Bytes of all rows."""
 _MOST_ROWS = 1024
 """Rows of one set of sizes of the inputs."""
 _PAUSE = 1 << 14
@@ -73,7 +75,6 @@ class Shortcut:
             "_inputs",
             "_known",
             "_lock",
-            "_next",
             "_outputs",
             "_program",
             "_reads",
@@ -94,8 +95,7 @@ class Shortcut:
         self._inputs = tuple((sys.intern(name), dtype) for name, dtype in inputs)
         self._outputs = tuple(map(sys.intern, outputs))
         self._texts = frozenset(n for n, (_, dtype) in enumerate(inputs) if dtype.hasobject)
-        self._rows: list[Row | None] = [None] * ROW_COUNT
-        self._next = 0
+        self._rows = Rows()
         self._lock = threading.Lock()
         self._words = allocate.aligned_words(Word.WORDS)
         self._reads = not program.is_native
@@ -110,7 +110,7 @@ class Shortcut:
         words, self._known = self._words, known
         words[Word.INTERPRETER] = address_of(known)
         words[Word.OTHERWISE] = id(self)
-        words[Word.STATIONS] = _stations.address
+        words[Word.STATIONS], words[Word.ROWS] = _stations.address, self._rows.address
         words[Word.INPUTS], words[Word.OUTPUTS] = len(self._inputs), len(self._outputs)
         words[Word.NAMES : Word.NAMES + len(self._outputs)] = [id(name) for name in self._outputs]
         feeds = [word for name, dtype in self._inputs for word in (id(name), dtype.num)]
@@ -205,22 +205,22 @@ class Shortcut:
     def _is_left_out(self, path: Sequence[tuple[Key, Bound]]) -> bool:
         """Whether what a run read is known, or mostly new: then its first segments would be done twice."""
         (key, first), *others = path
-        row = self._row(key)
+        row = self._rows.known.get(key)
         if row is None:
             return False
         if row.along(key for key, _ in others) is not None:
             return True
         if row.is_missed():
             first.served = -_PAUSE
-            self._drop(row)
+            self._rows.drop(key)
         return first.served < 0
 
     def _take_up(self, path: Sequence[tuple[Key, Bound]]) -> None:
         """Make the rows that there are not, in the places of the oldest ones, which runs under way hold."""
         (key, first), *others = path
-        row = self._row(key)
+        row = self._rows.known.get(key)
         if row is not None and len(path) > 2 and row.size() >= _MOST_ROWS:
-            self._drop(row)
+            self._rows.drop(key)
             row = None
         try:
             _stations.prepare(max(bound.scratch_bytes for _, bound in path))
@@ -230,30 +230,25 @@ class Shortcut:
             row = row or self._put(Row(self._program, number, first, key, len(self._inputs), self._texts))
             begun = row
             for key, bound in others:
-                row = row.followers.get(key) or row.behind(self._program, bound, key, begun)
+                row = row.followers.known.get(key) or row.behind(self._program, bound, key, begun)
         except MemoryError:
             return
         self._program.expect_many_runs()
 
-    def _row(self, key: Key) -> Row | None:
-        return next((row for row in self._rows if row is not None and row.key == key), None)
-
     def _put(self, row: Row) -> Row:
-        place, self._next = self._next, (self._next + 1) % ROW_COUNT
-        self._words[Word.ROWS + place] = row.address
-        self._rows[place] = row
+        """Add the row of a first segment, and take the oldest ones out that there is no memory for."""
+        left = _MOST_HELD - row.size_bytes - sum(known.size_bytes for known in self._rows.known.values())
+        while left < 0 and self._rows.known:
+            oldest = next(iter(self._rows.known.values()))
+            left += oldest.size_bytes
+            self._rows.drop(oldest.key)
+        self._rows.put(row)
         return row
-
-    def _drop(self, row: Row) -> None:
-        place = self._rows.index(row)
-        self._words[Word.ROWS + place] = 0
-        self._rows[place] = None
 
     def renew(self) -> None:
         """Forget all sizes, which come again if they still serve. Runs that are under way hold their rows."""
         with self._lock:
-            self._words[Word.ROWS : Word.ROWS + ROW_COUNT] = 0
-            self._rows[:] = [None] * ROW_COUNT
+            self._rows.clear()
 
 
 def _key(shapes: Sequence[Shape]) -> Key:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from sardonyx.base.shortcut import FOLLOWING_WAYS, set_of
+from sardonyx.base.shortcut import ROW_SETS, ROW_WAYS, set_of
 from sardonyx.ort import session as sessions
 from sardonyx.runtime import interpreter, rows, shortcut
 from tests.unit.runtime.programs import NONZERO, WRITTEN, f32, model, program
@@ -111,17 +112,34 @@ def test_outputs_by_name_and_of_the_caller() -> None:
 
 def test_more_numbers_than_are_kept(by_python: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "set_of", lambda numbers: set_of(numbers) if numbers == (1, 0, 1) else 0)
-    most = FOLLOWING_WAYS
+    most = ROW_WAYS
     text, feed = CASES["fed"]
     made = session(text)
     for n in range(20):
         for _ in range(2):
             assert np.array_equal(made.run(None, feed(n + 1))[0], np.arange(1, n + 1))
-    assert len(made._call.__self__.owner._rows[0].followers) == most
+    assert len(made._call.__self__.owner._rows.known[0, 0].followers.known) == most
     by_python.clear()
     for n in range(20):
         made.run(None, feed(n + 1))
     assert len(by_python) >= 20 - most
+
+
+def test_older_rows_make_room() -> None:
+    table, made = rows.Rows(), [SimpleNamespace(key=(n, -n), address=n + 1) for n in range(3000)]
+    for row in made:
+        before = len(table.known)
+        assert table.put(row) == (len(table.known) > before)  # type: ignore[arg-type]
+    assert len(table.known) == len(table._keys) == np.count_nonzero(table._words) == ROW_SETS * ROW_WAYS
+    for place, key in table._keys.items():
+        assert place // ROW_WAYS == set_of(key)
+        assert table._words[place] == table.known[key].address
+    table.drop(made[-1].key)
+    assert made[-1].key not in table.known
+    assert made[-1].address not in table._words
+    table.clear()
+    assert not table.known
+    assert not table._words.any()
 
 
 def test_where_most_numbers_are_new_all_are_left_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +159,7 @@ def test_rows_of_many_segments_are_limited(monkeypatch: pytest.MonkeyPatch) -> N
     made = session(text)
     for n in (1, 2, 3, 4, 1, 2):
         assert outcome(made.run, None, feed(n)) == outcome(made.run, None, feed(n))
-        assert sum(row.size() for row in made._call.__self__.owner._rows if row is not None) <= 7
+        assert sum(row.size() for row in made._call.__self__.owner._rows.known.values()) <= 7
 
 
 @pytest.mark.parametrize("number", [1 << 60, (1 << 63) - 1])
