@@ -32,9 +32,7 @@ TWO = "g (float[N] x, float[N] z) => (float[N] y, float[N] w) { y = Add(x, z)  w
 SOFT = "g (float[N,64] x) => (float[N,64] y) { a = Softmax(x)  b = Exp(a)  c = Sin(b)  y = Tanh(c) }"
 X, Z = f32(6), f32(6, seed=1)
 
-pytestmark = pytest.mark.skipif(
-    interpreter.words() is None, reason="native code cannot work with this Python"
-)
+pytestmark = pytest.mark.skipif(interpreter.words() is None, reason="only Python runs here")
 
 
 @pytest.fixture(autouse=True)
@@ -213,10 +211,9 @@ def test_results_are_the_callers(by_python: list[Any]) -> None:
 def test_more_sizes_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcut, "_MOST_HELD", 3000)
     made = session(TWO)
-    for _ in range(3):
-        for n in range(1, 12):
-            y, _ = made.run(None, {"x": X[0] + np.arange(n, dtype=np.float32), "z": np.ones(n, np.float32)})
-            assert np.array_equal(y, X[0] + np.arange(n, dtype=np.float32) + 1)
+    for n in [*range(1, 12)] * 3:
+        x = f32(n)
+        assert np.array_equal(made.run(None, {"x": x, "z": x})[0], x + x)
     assert 1 <= knows(made) < 11
 
 
@@ -238,19 +235,8 @@ def test_references_are_given_back(feed: dict[str, Any], names: Any) -> None:
     made = known(TWO, {"x": X, "z": Z})
     held = made._call.__self__
     own = held.owner
-    objects = [
-        X,
-        Z,
-        feed,
-        names,
-        None,
-        X.dtype,
-        made._call,
-        held,
-        own,
-        next(iter(own._rows.known.values())),
-        *own._outputs,
-    ]
+    (row,) = own._rows.known.values()
+    objects = [X, Z, feed, names, None, X.dtype, made._call, held, own, row, *own._outputs]
     objects += [name for name, _ in own._inputs] + [made.run(None, {"x": X, "z": Z})[0].dtype]
     gc.collect()  # what other tests left holds None
     before = [sys.getrefcount(one) for one in objects]
