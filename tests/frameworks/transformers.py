@@ -132,7 +132,7 @@ WORDS = (
         host=SPLIT,
         limit="pairs words with the words of one letter between them",
     ),
-    Row(TfidfVectorizer(), "sentences", FEATURES, host=("reshape", "text_normal", *SPLIT)),
+    Row(TfidfVectorizer(), "sentences", FEATURES, host=("reshape", "text_case", *SPLIT)),
     Row(TfidfVectorizer(lowercase=False, norm="l1"), "sentences", FEATURES, host=SPLIT, quick=True),
     Row(TfidfVectorizer(lowercase=False, analyzer="char"), "sentences", FEATURES, host=SPLIT),
     Row(

@@ -12,11 +12,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sardonyx.base.shortcut import Interpreter, ObjectBytes
 
-Words = npt.NDArray[np.int64]
+Words = np.ndarray[Any, np.dtype[np.int64]]
 
 _FUNCTIONS = {
     Interpreter.HOLD: "Py_IncRef",

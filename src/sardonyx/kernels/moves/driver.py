@@ -12,7 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.emit.shares import Shares
 from sardonyx.emit.turn import Turn
 from sardonyx.kernels.arguments import Move, MoveAxis, Moves
-from sardonyx.kernels.moves.rows import Rows
+from sardonyx.kernels.moves.rows import KEPT_BYTES, Rows
 from sardonyx.kernels.share import ceil_div, round_up
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -153,7 +153,6 @@ class _One:
     def __init__(self, module: Module, name: str, run: str, rows: Rows) -> None:
         self.f = Function(module, name, [("move", "ptr"), ("ctx", "ptr")], internal=True)
         self.run, self.lanes, self.size_bytes = run, rows.lanes, rows.size
-        self.cache_bytes = rows.cache_bytes
         self.move, self.ctx = self.f.params
         self.counter = _Counter(self.f, self.f.alloca("i64", _Counter.WORDS * (MOST_AXES + 1)))
 
@@ -173,7 +172,7 @@ class _One:
         elements = f.mul(f.mul(matrices, self.row[0]), self.column[0])
         with f.when(f.icmp("sgt", elements, int_(0))):
             self.places = self._places()
-            self.far = f.icmp("sge", f.mul(elements, int_(self.size_bytes)), int_(self.cache_bytes))
+            self.far = f.icmp("sge", f.mul(elements, int_(self.size_bytes)), int_(KEPT_BYTES))
             few, many, done = (f.new_label(n) for n in ("few", "many", "done"))
             f.branch(f.icmp("ult", elements, int_(_FEW)), few, many)
             f.start(few)

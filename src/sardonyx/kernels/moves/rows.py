@@ -18,6 +18,8 @@ _COPIES = 4
 """Vectors that are copied side by side."""
 _HALF_BYTES = 32
 """Vectors by which rows are copied that no cache keeps: Zen 5 takes a fifth longer by larger ones."""
+KEPT_BYTES = 1 << 20
+"""What moves is kept by caches below this size. One of the code: modules serve CPUs with any caches."""
 _SINGLES = 4
 """Elements that are copied side by side."""
 
@@ -35,7 +37,7 @@ class Rows:
         self.name, self.lanes, self.turn, self.size = name, turn.lanes, turn, turn.size_bytes
         self.f = Function(module, name, [*PARAMETERS, ("far", "i1")], internal=True)
         self.weave = Weave(module, name, self.size, self.lanes)
-        self.vector_bytes, self.cache_bytes = 4 * target.lanes, target.l2_bytes
+        self.vector_bytes = 4 * target.lanes
         *at, self.far = self.f.params
         self.at = Matrix(*at)
 

@@ -15,7 +15,7 @@ from sardonyx.emit.turn import turns
 from sardonyx.kernels.arguments import Move, MoveAxis
 from sardonyx.kernels.library import moving
 from sardonyx.kernels.moves.driver import MOST_AXES, symbol
-from sardonyx.kernels.moves.rows import Rows
+from sardonyx.kernels.moves.rows import KEPT_BYTES, Rows
 from sardonyx.kernels.moves.weave import FEW
 from sardonyx.llvm.vec import Module
 from sardonyx.object import executor
@@ -166,5 +166,5 @@ def test_each_way_is_a_function_of_its_own() -> None:
 @pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 def test_rows_that_no_cache_keeps(target: Target) -> None:
     columns = 1031
-    rows = -(-target.l2_bytes // (8 * columns))
+    rows = -(-KEPT_BYTES // (8 * columns))
     check(target, 8, [[(rows, columns + 5, columns + 2), (columns, 1, 1)]], threads=2)
