@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.ir.place import Place
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.rows import is_row, picks_many
 from sardonyx.ir.value import Shape, Value
+
+_MANY_COLUMNS, _MANY_ROWS = 256, 128
 
 
 def on_host(value: Value, native: frozenset[str]) -> bool:
@@ -32,6 +37,27 @@ def reads_rows(value: Value, number: int) -> bool:
 def reads_dense(value: Value, number: int) -> bool:
     """Whether an operation wants an operand in row-major order without gaps."""
     return PRIMS[value.prim].dense and number >= PRIMS[value.prim].first_dense
+
+
+def scatters_rows(value: Value, number: int, place: Place | None) -> bool:
+    """Whether a product with one matrix would take few of its rows at a time, since the others lie apart.
+
+    How many is not known. A copy of rows costs little beside the product with as many columns as here.
+    """
+    if value.prim != "dot" or number != 0 or place is None or place.strides[-1] != 1:
+        return False
+    (*lead, _), (*batch, _, columns) = value.args[0].shape, value.args[1].shape
+    if any(n != 1 for n in batch) or (isinstance(columns, int) and columns < _MANY_COLUMNS):
+        return False
+    runs: list[tuple[Dim, Dim]] = []
+    for size, stride in zip(lead, place.strides, strict=False):
+        if size == 1:
+            continue
+        if runs and runs[-1][1] == dims.product((size, stride)):
+            size = dims.product((runs.pop()[0], size))
+        runs.append((size, stride))
+    known = [size for size, _ in runs if isinstance(size, int)]
+    return len(runs) > max(1, len(known)) and max(known, default=0) < _MANY_ROWS
 
 
 def _picks_rows(value: Value) -> bool:

@@ -20,6 +20,7 @@ from sardonyx.fuse.legal import (
     reads_dense,
     reads_rows,
     reduced_axes,
+    scatters_rows,
     why_not_dropped,
     why_not_reduce,
     why_not_turned,
@@ -304,6 +305,8 @@ class _Walk:
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
+            if scatters_rows(value, number, self.imagined(arg)):
+                self.needs_dense.add(arg.id)
             if reads_dense(value, number):
                 self.contiguous.add(arg.id)
                 self.read_dense.add(arg.id)

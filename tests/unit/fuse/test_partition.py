@@ -48,6 +48,29 @@ def test_bias_and_relu_join_the_matmul(golden: Golden) -> None:
     assert text(partition(simplify(graph), NATIVE)) == golden
 
 
+@pytest.mark.parametrize(
+    ("shape", "columns", "is_copied"),
+    [
+        ("B,50", 256, True),
+        ("B,S", 512, True),
+        ("8,S", 256, True),
+        ("B,200", 256, False),
+        ("4,50", 256, False),
+        ("1,S", 256, False),
+        ("B,S", 64, False),
+    ],
+)
+def test_rows_that_lie_apart_are_joined_before_a_wide_product(
+    shape: str, columns: int, is_copied: bool
+) -> None:
+    graph = parse(
+        f"g (float[{shape},16] x) => (float[P,Q,{columns}] y)"
+        " { t = Transpose <perm = [1,0,2]> (x) y = MatMul(t, w) }",
+        w=zeros(16, columns),
+    )
+    assert groups(graph) == ["loops", "contract"][not is_copied :]
+
+
 def test_softmax_is_one_kernel(golden: Golden) -> None:
     graph = parse("g (float[N,M] x) => (float[N,M] y) { s = Mul(x, x) y = Softmax(s) }")
     assert text(partition(simplify(graph), NATIVE)) == golden
