@@ -1,6 +1,7 @@
-"""Convolutions whose groups are single channels, mostly in blocks: windows times weights, summed.
+"""Convolutions whose groups are single channels, or that give few channels: windows times weights, summed.
 
-Few channels, which would leave lanes empty, stay in plain layout, where lanes are pixels of a line.
+Channels lie in blocks, mostly. Few, which would leave lanes empty, stay in plain layout, where lanes are
+pixels of a line.
 Where each channel has several outputs, the first ones of all channels come before the second ones: all of
 them read the same lanes. Must not know how windows become loops.
 """
