@@ -83,7 +83,6 @@ ROW_SETS, ROW_WAYS = 128, 4
 HASH_FACTOR, HASH_SHIFT = 0x9E3779B97F4A7C15, 57
 """How the numbers of a key choose a set."""
 
-
 MOST_NUMBERS = 32
 """Numbers that decide which row follows at most."""
 

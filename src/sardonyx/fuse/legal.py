@@ -39,14 +39,14 @@ def reads_dense(value: Value, number: int) -> bool:
     return PRIMS[value.prim].dense and number >= PRIMS[value.prim].first_dense
 
 
-def scatters_rows(value: Value, number: int, place: Place | None) -> bool:
-    """Whether a product with one matrix would take few of its rows at a time, since the others lie apart.
+def scatters_rows(product: Value, place: Place | None) -> bool:
+    """Whether a product with one matrix would take few rows of `place` at a time: the others lie apart.
 
     How many is not known. A copy of rows costs little beside the product with as many columns as here.
     """
-    if value.prim != "dot" or number != 0 or place is None or place.strides[-1] != 1:
+    if place is None or place.strides[-1] != 1:
         return False
-    (*lead, _), (*batch, _, columns) = value.args[0].shape, value.args[1].shape
+    (*lead, _), (*batch, _, columns) = product.args[0].shape, product.args[1].shape
     if any(n != 1 for n in batch) or (isinstance(columns, int) and columns < _MANY_COLUMNS):
         return False
     runs: list[tuple[Dim, Dim]] = []

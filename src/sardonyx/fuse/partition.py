@@ -305,7 +305,7 @@ class _Walk:
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
-            if scatters_rows(value, number, self.imagined(arg)):
+            if value.prim == "dot" and number == 0 and scatters_rows(value, self.imagined(arg)):
                 self.needs_dense.add(arg.id)
             if reads_dense(value, number):
                 self.contiguous.add(arg.id)

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.shortcut import Interpreter, ObjectBytes
-
-Words = np.ndarray[Any, np.dtype[np.int64]]
+from sardonyx.runtime.allocate import Words
 
 _FUNCTIONS = {
     Interpreter.HOLD: "Py_IncRef",

@@ -92,7 +92,7 @@ def _reader() -> Native | None:
     return _native
 
 
-def _made(image: LoadedImage, known: interpreter.Words) -> Native:
+def _made(image: LoadedImage, known: allocate.Words) -> Native:
     words = allocate.aligned_words(Shortcut.WORDS)
     words[Shortcut.INTERPRETER] = address_of(known)
     held = words.view(interpreter.Held)

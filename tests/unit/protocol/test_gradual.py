@@ -10,20 +10,14 @@ import pytest
 
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.gradual import parse_gradually
+from tests.unit.protocol.reading import read_out
 
 NUMBERS = np.arange(24) - 3
 
 
 def read(text: str, long: int = 20, piece: int = 7) -> tuple[Any, int]:
     """The document, and how often others had their turn."""
-    reading = parse_gradually(text.encode(), long, piece)
-    turns = 0
-    while True:
-        try:
-            next(reading)
-            turns += 1
-        except StopIteration as done:
-            return done.value, turns
+    return read_out(parse_gradually(text.encode(), long, piece))
 
 
 @pytest.mark.parametrize("shape", [(24,), (1, 24), (4, 6), (24, 1), (2, 3, 4), (1, 1, 24, 1), (6, 2, 2, 1)])

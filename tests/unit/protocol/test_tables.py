@@ -10,6 +10,7 @@ import pytest
 
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.tables import Columns, parse_tables_gradually
+from tests.unit.protocol.reading import read_out
 
 WORDS = ["plain", "", '"', "},{", "},", '"},{"', "]", "[{", "\\", "\n", "ä", "\N{GRINNING FACE}", '\\"},']
 RECORDS = [{"n": at, "half": at / 2, "word": WORDS[at % len(WORDS)], '},{"': at % 2 > 0} for at in range(40)]
@@ -17,14 +18,7 @@ RECORDS = [{"n": at, "half": at / 2, "word": WORDS[at % len(WORDS)], '},{"': at 
 
 def read(text: str, long: int = 20, piece: int = 60) -> tuple[Any, int]:
     """The document, and how often others had their turn."""
-    reading = parse_tables_gradually(text.encode(), long, piece)
-    turns = 0
-    while True:
-        try:
-            next(reading)
-            turns += 1
-        except StopIteration as done:
-            return done.value, turns
+    return read_out(parse_tables_gradually(text.encode(), long, piece))
 
 
 def records_of(columns: Columns) -> list[dict[str, Any]]:

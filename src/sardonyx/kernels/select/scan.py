@@ -5,7 +5,8 @@ Decides which lines a thread computes; each line is summed in order. Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -133,18 +134,24 @@ class _Writer:
         f, abreast = self.f, _ABREAST * self.target.lanes
         each = round_up(f, ceil_div(f, self.inner, threads), abreast)
         step = f.smin(each, int_(most // abreast * abreast))
+        with self._block(step, tid, threads) as (first, count):
+            with f.when(f.icmp("sgt", self.size, int_(0))):
+                self._row(f.add(first, self._behind(int_(0))), None, count)
+            with f.loop(int_(1), self.size) as steps:
+                row, before = (self._behind(at) for at in (steps.index, f.sub(steps.index, int_(1))))
+                self._row(f.add(first, row), f.add(first, before), count)
+
+    @contextmanager
+    def _block(self, step: V, tid: V, threads: V) -> Iterator[tuple[V, V]]:
+        """A loop over blocks of at most `step` columns: the first element of each, and how many columns."""
+        f = self.f
         blocks = ceil_div(f, self.inner, step)
         low, high = split(f, f.mul(self.outer, blocks), tid, threads)
         with f.loop(low, high) as loop:
             outer, block = f.binary("udiv", loop.index, blocks), f.binary("urem", loop.index, blocks)
             column = f.mul(block, step)
             first = f.add(f.mul(outer, f.mul(self.size, self.inner)), column)
-            count = f.smin(f.sub(self.inner, column), step)
-            with f.when(f.icmp("sgt", self.size, int_(0))):
-                self._row(f.add(first, self._behind(int_(0))), None, count)
-            with f.loop(int_(1), self.size) as steps:
-                row, before = (self._behind(at) for at in (steps.index, f.sub(steps.index, int_(1))))
-                self._row(f.add(first, row), f.add(first, before), count)
+            yield first, f.smin(f.sub(self.inner, column), step)
 
     def _behind(self, step: V) -> V:
         """How far the elements of a step are behind the first ones of their lines."""
@@ -177,13 +184,7 @@ class _Writer:
         wide = f.icmp("sge", self.inner, int_(lanes))
         widest = f.icmp("sge", self.inner, f.mul(threads, int_(_ABREAST * lanes)))
         step = f.select(widest, int_(_ABREAST * lanes), f.select(wide, int_(lanes), int_(1)))
-        blocks = ceil_div(f, self.inner, step)
-        low, high = split(f, f.mul(self.outer, blocks), tid, threads)
-        with f.loop(low, high) as loop:
-            outer, block = f.binary("udiv", loop.index, blocks), f.binary("urem", loop.index, blocks)
-            column = f.mul(block, step)
-            first = f.add(f.mul(outer, f.mul(self.size, self.inner)), column)
-            left = f.smin(f.sub(self.inner, column), step)
+        with self._block(step, tid, threads) as (first, left):
             abreast, less, vector, scalar, done = (
                 f.new_label(name) for name in ("abreast", "less", "vector", "scalar", "done")
             )
