@@ -41,10 +41,12 @@ def _clip(v: float, limit: int) -> int:
     return int(min(max(v, 0), limit))
 
 
-def sampled(start: float, cell: float, cells: int, samples: int, n: int) -> tuple[Array, Array, Array, Array]:
+def sampled(
+    start: float, length: float, cells: int, samples: int, n: int
+) -> tuple[Array, Array, Array, Array]:
     """Lower and upper element, weight of the upper one and validity of every sample along one axis."""
-    steps = (np.arange(samples) + 0.5) * cell / max(samples, 1)
-    place = (start + np.arange(cells)[:, None] * cell + steps).reshape(-1)
+    total = cells * samples
+    place = start + (2 * np.arange(total) + 1) * length / (2 * total)
     valid = (place >= -1) & (place <= n)
     place = np.maximum(place, 0)
     low = np.minimum(place.astype(np.int64), n - 1)
@@ -76,8 +78,8 @@ def roi_align(
         across = ratio if ratio > 0 else int(np.ceil(wide / columns))
         if down < 1 or across < 1:
             continue
-        top, bottom, fy, vy = sampled(y1, tall / rows, rows, down, height)
-        left, right, fx, vx = sampled(x1, wide / columns, columns, across, width)
+        top, bottom, fy, vy = sampled(y1, tall, rows, down, height)
+        left, right, fx, vx = sampled(x1, wide, columns, across, width)
         plane = x[int(batch[r])].astype(np.float64)
         valid = vy[:, None] & vx
         parts = [

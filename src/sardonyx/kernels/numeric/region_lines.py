@@ -19,9 +19,13 @@ def whole(x: Lanes) -> V:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`cells` cells of `extent` pixels from `start` on, with `count` samples each, along `size` pixels."""
+    """`cells` cells of `extent` pixels from `start` on, with `count` samples each, along `size` pixels.
+
+    Where a sample lies is one quotient of the `length` of all cells: what lies on an edge does so exactly.
+    """
 
     start: Lanes
+    length: Lanes
     extent: Lanes
     cells: V
     count: V
@@ -34,7 +38,7 @@ class Line:
         extent = length / Lanes(f, f.convert("sitofp", cells, "double"))
         chosen = f.icmp("sgt", ratio, int_(0))
         count = f.smax(f.select(chosen, ratio, whole(extent.unary("ceil"))), int_(0))
-        return cls(start, extent, cells, count, size)
+        return cls(start, length, extent, cells, count, size)
 
     def near(self, cell: V) -> tuple[V, V]:
         """The samples of a cell among which all those are that lie in the image: first and end."""
@@ -55,11 +59,12 @@ class Line:
     def sample(self, cell: V, number: V) -> tuple[V, V, Lanes, V]:
         """The lower and upper pixel of a sample, the weight of the upper one, and whether it is inside."""
         f = self.start.f
-        at, first, total = (
-            Lanes(f, f.convert("sitofp", v, "double")) for v in (number, cell, f.smax(self.count, int_(1)))
+        at, total = f.add(f.mul(cell, self.count), number), f.mul(self.cells, f.smax(self.count, int_(1)))
+        halves, all_halves, limit = (
+            Lanes(f, f.convert("sitofp", v, "double"))
+            for v in (f.add(f.mul(at, int_(2)), int_(1)), f.mul(total, int_(2)), self.size)
         )
-        place = self.start + first * self.extent + (at + 0.5) * self.extent / total
-        limit = Lanes(f, f.convert("sitofp", self.size, "double"))
+        place = self.start + halves * self.length / all_halves
         inside = (place >= -1.0) & (place <= limit)
         place = inside.choose(place.at_least(0.0), 0.0)
         last = f.sub(self.size, int_(1))

@@ -68,6 +68,22 @@ def test_samples_that_are_not_finite(target: Target, mode: str) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_samples_on_the_edge_of_a_picture(target: Target, mode: str) -> None:
+    """One of the two of the last cell lies there, if its place is not rounded on the way."""
+    x = np.ones((1, 1, 1, 5), np.float32)
+    arrays = [x, np.array([[2.375, 0, 5.875, 1], [1.25, 0, 6.25, 1]], np.float32), np.zeros(2, np.int64)]
+    how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": "output_half_pixel"}
+
+    def build(*values: Any) -> list[Any]:
+        return [roi_align(*values, output_width=3, sampling_ratio=2, **how)]
+
+    (got,) = native(graph_of(build, arrays), target, [guarded(a) for a in arrays])
+    for y in (got, *reference(build, arrays)):
+        assert y[..., 2].ravel().tolist() == [0.5 if mode == "avg" else 1] * 2
+
+
+@TARGETS
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.3])
 def test_max_roi_pool(target: Target, scale: float) -> None:
     for channels, regions in ((1, 2), (5, 4)):

@@ -21,6 +21,7 @@ CASES = [
     (0.0, 0.0, 1, 1),
     (5.0, 0.0, 1, 5),
     (-1.0, 0.0, 1, 5),
+    (2.375, 3.5, 2, 5),
 ]
 CELLS = 3
 
@@ -34,7 +35,7 @@ def line(f: Any, start: float, length: float, ratio: int, size: int) -> Line:
 def test_samples(case: tuple[float, float, int, int]) -> None:
     start, length, ratio, size = case
     count = ratio or int(np.ceil(length / CELLS))
-    low, high, weight, inside = sampled(start, length / CELLS, CELLS, count, size)
+    low, high, weight, inside = sampled(start, length, CELLS, count, size)
     for number in range(CELLS * count):
         cell, sample = divmod(number, count)
 
