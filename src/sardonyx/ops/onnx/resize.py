@@ -168,7 +168,7 @@ def _place(axis: Axis, policy: Policy) -> Value:
             return _unscaled(x + 0.5, axis) - 0.5
         case "pytorch_half_pixel":
             place = _unscaled(x + 0.5, axis) - 0.5
-            return one.where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
+            return one.where(place * 0.0, place)
         case "half_pixel_symmetric":
             middle = _number(axis.n, dtype) * 0.5
             offset = middle * (1.0 - _number(axis.out, dtype) / _whole(axis, dtype))

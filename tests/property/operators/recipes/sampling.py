@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -54,7 +56,10 @@ def resize(d: Draw) -> Call:
     # symmetric place is a whole number.
     transform = attributes["coordinate_transformation_mode"]
     rounded = mode == "nearest" and transform not in ("tf_crop_and_resize", "align_corners")
-    judge = peer if rounded or transform == "half_pixel_symmetric" else reference
+    # For one pixel ONNX's reference has another place, and asks for the size before it was rounded.
+    single = transform == "pytorch_half_pixel"
+    single = single or _is_rounded_to_one(x.shape[2:], sizes[-2:], attributes.get("keep_aspect_ratio_policy"))
+    judge = peer if rounded or transform == "half_pixel_symmetric" or single else reference
     if whole:
         judge = _of_sizes(x.shape[2:], sizes[-2:], transform, attributes["nearest_mode"])
     # What is left of the weights inside may be little, and all are divided by it.
@@ -66,6 +71,15 @@ def _of_sizes(before: Sequence[int], after: Sequence[int], transform: str, round
     """Pictures whose rows and columns are chosen by nothing but sizes."""
     rows, columns = (nearest(n, out, transform, rounding) for n, out in zip(before, after, strict=True))
     return formula(lambda x, *_: x[:, :, rows][:, :, :, columns], exact=True)
+
+
+def _is_rounded_to_one(before: Sequence[int], after: Sequence[int], keep: str | None) -> bool:
+    """Whether an axis keeps the aspect ratio by a single pixel that is more or less than one."""
+    if keep not in ("not_larger", "not_smaller"):
+        return False
+    ratios = [Fraction(o, n) for n, o in zip(before, after, strict=True)]
+    scale = min(ratios) if keep == "not_larger" else max(ratios)
+    return any(scale * n != 1 and math.floor(scale * n + Fraction(1, 2)) == 1 for n in before)
 
 
 def _policy(d: Draw, mode: str) -> dict[str, Any]:

@@ -143,3 +143,17 @@ def test_the_end_of_a_region_that_ends_with_the_axis_is_not_outside(mode: str) -
         x = np.arange(n, dtype=np.float32)
         (y,) = outputs(model, x, np.float32([0.1, 1]), np.array([n + 3]))
         np.testing.assert_allclose(y[-1], n - 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("keep, width", [("stretch", 1), ("not_larger", 5)])
+@pytest.mark.parametrize("transform, place", [("pytorch_half_pixel", 0.0), ("tf_crop_and_resize", 2.0)])
+def test_one_element_is_read_where_the_text_says(keep: str, width: int, transform: str, place: float) -> None:
+    """Also where the size is rounded: a quarter of 5."""
+    model = parsed(f"""g (float[4, 5] x, int64[2] n) => (float[?] y) {{
+        roi = Constant<value_floats = [0.25, 0.25, 0.75, 0.75]>()
+        y = Resize<mode = "cubic", coordinate_transformation_mode = "{transform}", axes = [0, 1],
+            keep_aspect_ratio_policy = "{keep}">(x, roi, , n)
+    }}""")
+    x = np.arange(5, dtype=np.float32)[None].repeat(4, 0)
+    (y,) = outputs(model, x, np.array([1, width]))
+    assert y.ravel().tolist() == pytest.approx([place])
