@@ -193,7 +193,7 @@ def resolve(known: Words, view: View, storages: Sequence[StorageSpec]) -> Resolv
     if view.host >= 0:
         return Resolved("result", view.host)
     spec = storages[view.storage]
-    if spec.kind == "output" and not view.strides:
+    if spec.kind == "output" and view.offset < 0:
         return Resolved("whole", spec.number)
     dtype = dt.by_name(view.dtype)
     shape = tuple(known[list(view.shape)].tolist())

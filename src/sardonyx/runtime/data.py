@@ -55,14 +55,14 @@ class StorageSpec(NamedTuple):
 class View(NamedTuple):
     """A tensor for the host: a storage with shape, strides and offset (elements) given by slots.
 
-    `host` >= 0: that result of a host step, whatever it is. An output without shape is meant as a whole.
+    `host` >= 0: that result of a host step, whatever it is. An output without `offset` is meant as a whole.
     """
 
     storage: int
     dtype: str
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
-    offset: int = 0
+    offset: int = -1
     host: int = -1
 
 

@@ -46,7 +46,7 @@ def has_rows(data: ProgramData) -> bool:
     plain = all(i.type.startswith("tensor(") for i in (*data.inputs, *data.initializer_inputs))
     alone = data.closing is None and all(segment.host is None for segment in data.segments)
     whole = all(
-        v.host < 0 and not v.shape and data.storages[v.storage].kind == "output" for v in data.results
+        v.host < 0 and v.offset < 0 and data.storages[v.storage].kind == "output" for v in data.results
     )
     read = all(segment.after and len(segment.after) <= MOST_NUMBERS for segment in first) and not last.after
     views = [view for segment in first for view, _, _ in segment.after]

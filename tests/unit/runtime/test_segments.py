@@ -39,6 +39,21 @@ def test_sizes_found_on_the_way_serve_the_rest_of_the_run(source: str) -> None:
         check(made, data, *feeds)
 
 
+ELEMENT = """
+g (int64[N] x) => (int64[N] y, int64[?] w) <int64 one = {1}, bool going = {1}> {
+    y = Abs(x)  n = Gather(y, one)
+    w = Loop(n, going, x) <body = b (int64 i, bool k, int64[K] s) => (bool m, int64[L] t) {
+        m = Identity(k)  t = Concat<axis = 0>(s, s) }>
+}"""
+
+
+def test_a_step_reads_one_element_of_an_output() -> None:
+    data = model(ELEMENT)
+    made = program(data)
+    for numbers in ([3, 2, 1], [0, 1], [5, 0, 7, 9]):
+        check(made, data, np.array(numbers))
+
+
 def test_a_failed_run_leaves_the_program_whole() -> None:
     data = model(GATHER)
     made = program(data)
