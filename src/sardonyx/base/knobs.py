@@ -88,7 +88,6 @@ TARGET = Knob(
     "target",
     "",
     "machine to compile for, at most this one, such as x86_64-v3; reference = numpy, slow; empty = this one",
-    changes_code=True,
 )
 PRECISION = Knob(
     "precision",
@@ -270,7 +269,7 @@ class CompileOptions:
         return cls(**given)
 
     def code_key(self) -> str:
-        """A text equal for two options exactly if they ask for the same program of the same model."""
+        """A text equal for two options exactly if they ask for the same program, of one model and machine."""
         knobs = {knob.name: getattr(self, knob.name) for knob in KNOBS if knob.changes_code}
         names = sorted(self.initializers)
         tensors = [(name, array_digest(self.initializers[name])) for name in names]
