@@ -24,10 +24,10 @@ def max_roi_pool(x: Array, rois: Array, *, pooled: Sequence[int], scale: float) 
     for r, roi in enumerate(rois):
         batch = int(roi[0])
         x1, y1, x2, y2 = (int(_half_away(v * scale)) for v in roi[1:])
-        tall, wide = max(y2 - y1 + 1, 1) / rows, max(x2 - x1 + 1, 1) / columns
+        tall, wide = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
         for i, j in np.ndindex(rows, columns):
-            top, bottom = _clip(np.floor(i * tall) + y1, height), _clip(np.ceil((i + 1) * tall) + y1, height)
-            left, right = _clip(np.floor(j * wide) + x1, width), _clip(np.ceil((j + 1) * wide) + x1, width)
+            top, bottom = _clip(i * tall // rows + y1, height), _clip(-(-(i + 1) * tall // rows) + y1, height)
+            left, right = _clip(j * wide // columns + x1, width), _clip(-(-(j + 1) * wide // columns) + x1, width)
             if bottom > top and right > left:
                 y[r, :, i, j] = x[batch, :, top:bottom, left:right].max(axis=(1, 2))
     return y

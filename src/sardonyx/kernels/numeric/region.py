@@ -295,8 +295,8 @@ class _Writer:
             (y1, y2, word[Word.ROWS], word[Word.HEIGHT]),
             (x1, x2, word[Word.COLUMNS], word[Word.WIDTH]),
         ):
-            extent = (high - low + 1.0).at_least(1.0) / Lanes(f, f.convert("sitofp", cells, "double"))
-            lines.append((low, extent, size))
+            extent = (high - low + 1.0).at_least(1.0)
+            lines.append((low, extent, Lanes(f, f.convert("sitofp", cells, "double")), size))
         return lambda row, column: self._pixel_cell(block, lines, (row, column))
 
     def _pixel(self, x: Lanes) -> Lanes:
@@ -305,12 +305,16 @@ class _Writer:
             x = x.convert("fptrunc", "float").convert("fpext", "double")
         return (x.abs() + 0.5).unary("floor").copysign(x)
 
-    def _pixel_cell(self, block: _Block, lines: list[tuple[Lanes, Lanes, V]], cell: tuple[V, V]) -> list[V]:
+    def _pixel_cell(
+        self, block: _Block, lines: list[tuple[Lanes, Lanes, Lanes, V]], cell: tuple[V, V]
+    ) -> list[V]:
         f, width = self.f, self.word[Word.WIDTH]
         bounds = []
-        for (low, extent, size), number in zip(lines, cell, strict=True):
+        for (low, extent, cells, size), number in zip(lines, cell, strict=True):
             place = Lanes(f, f.convert("sitofp", number, "double"))
-            ends = ((place * extent).unary("floor") + low, ((place + 1.0) * extent).unary("ceil") + low)
+            # Quotients of whole numbers, so that an end on a pixel is not rounded beyond it.
+            first, last = place * extent / cells, (place + 1.0) * extent / cells
+            ends = (first.unary("floor") + low, last.unary("ceil") + low)
             bounds += [f.smin(f.smax(whole(end), int_(0)), size) for end in ends]
         top, bottom, left, right = bounds
         some = f.binary("and", f.icmp("slt", top, bottom), f.icmp("slt", left, right))

@@ -101,6 +101,20 @@ def test_max_roi_pool(target: Target, scale: float) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("cells", [7, 11, 13])
+def test_cells_end_at_whole_pixels(target: Target, cells: int) -> None:
+    """Where a quotient of floats, multiplied, would lie a little beyond the pixel."""
+    widths = np.arange(1, 129)
+    x = np.arange(128, dtype=np.float32).reshape(1, 1, 1, 128)
+    rois = np.zeros((128, 5), np.float32)
+    rois[:, 3] = widths - 1
+    graph = graph_of(lambda *values: [max_roi_pool(*values, pooled_shape=(1, cells))], [x, rois])
+    (got,) = native(graph, target, [guarded(x), guarded(rois)])
+    ends = -(-np.outer(widths, np.arange(1, cells + 1)) // cells)
+    assert np.array_equal(got[:, 0, 0] + 1, ends)
+
+
+@TARGETS
 @pytest.mark.parametrize("image", [-1, 2])
 def test_images_that_are_missing(target: Target, image: int) -> None:
     x, rois, batch = drawn(2, 3)
