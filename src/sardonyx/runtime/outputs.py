@@ -18,6 +18,9 @@ Array = np.ndarray[Any, Any]
 LEAST_BYTES = 1 << 17
 """From here on the C library asks the system for memory, and gives it back."""
 
+_MOST_BYTES = (1 << 25) - (1 << 16)
+"""Beyond some 32 MB glibc gives every block back at once."""
+
 _ROOM = 8
 """One part in so many is taken more: caches of decoders grow with every run."""
 
@@ -28,7 +31,8 @@ def are_fresh(sizes: Sequence[int]) -> bool:
     glibc keeps at most twice the largest block that it got back.
     """
     large = [size for size in sizes if size >= LEAST_BYTES]
-    return sum(large) > 2 * max(large, default=0)
+    largest = max(large, default=0)
+    return largest > _MOST_BYTES or sum(large) > 2 * largest
 
 
 class Outputs:

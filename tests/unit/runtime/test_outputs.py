@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import Any
 from unittest import mock
@@ -119,10 +120,29 @@ def test_runs_reuse_memory() -> None:
         ([1 << 20] * 3, True),
         ([1 << 22, 1 << 20, 1 << 20], False),
         ([LEAST_BYTES - 1] * 9, False),
+        ([31 << 20], False),
+        ([1 << 25], True),
     ],
 )
 def test_which_outputs_would_be_fresh_memory(sizes: list[int], fresh: bool) -> None:
     assert are_fresh(sizes) is fresh
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of glibc's memory")
+@pytest.mark.parametrize(
+    "size_bytes", [1 << 24, 31 << 20, (1 << 25) - (1 << 12), 1 << 25, (1 << 25) + (1 << 16)]
+)
+def test_large_outputs_of_later_runs_fault_no_pages(size_bytes: int) -> None:
+    import resource
+
+    session = sardonyx.InferenceSession(model("g (int64[N] x) => (int64[N] y) { y = Neg(x) }"))
+    x = np.zeros(size_bytes // 8, np.int64)
+    for _ in range(30):
+        session.run(None, {"x": x})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        session.run(None, {"x": x})
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 50
 
 
 def test_runs_with_several_large_outputs_have_no_shortcut() -> None:

@@ -27,7 +27,10 @@ def max_roi_pool(x: Array, rois: Array, *, pooled: Sequence[int], scale: float) 
         tall, wide = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
         for i, j in np.ndindex(rows, columns):
             top, bottom = _clip(i * tall // rows + y1, height), _clip(-(-(i + 1) * tall // rows) + y1, height)
-            left, right = _clip(j * wide // columns + x1, width), _clip(-(-(j + 1) * wide // columns) + x1, width)
+            left, right = (
+                _clip(j * wide // columns + x1, width),
+                _clip(-(-(j + 1) * wide // columns) + x1, width),
+            )
             if bottom > top and right > left:
                 y[r, :, i, j] = x[batch, :, top:bottom, left:right].max(axis=(1, 2))
     return y
