@@ -14,6 +14,7 @@ from sardonyx.runtime import cache
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.runtime.promotion import quick_key
 from tests.runnable import is_for_others, is_quick, need
+from tests.unit.llvm.dots import with_models
 
 
 def compiled(text: str, target: Target, *, quick: bool = False) -> bytes:
@@ -23,7 +24,7 @@ def compiled(text: str, target: Target, *, quick: bool = False) -> bytes:
     key = quick_key(key) if quick else key
     code = store.get("object", key)
     if code is None:
-        code = engine.compile_object(text, target, quick=quick)
+        code = engine.compile_object(with_models(text), target, quick=quick)
         store.put("object", key, code)
     return code
 

@@ -23,8 +23,9 @@ from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object.engine import compile_object
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
-from tests.runnable import is_for_others, narrow_twin, with_each_feature
+from tests.runnable import is_for_others, narrow_twin, runnable_targets, with_each_feature
 from tests.unit.contexts import contexts
+from tests.unit.llvm import dots
 from tests.unit.llvm.registers import modelled
 from tests.unit.objects import compiled, contractions, loaded
 
@@ -144,7 +145,10 @@ def most_weight(target: Target, operand: str) -> int:
 
 
 def integer_cases() -> list[Any]:
-    """(target, operands of a tile) for each tile of small integers that this machine can execute."""
+    """(target, operands of a tile) for each tile of small integers that this machine can execute.
+
+    A model stands for the dot products of bytes that it lacks.
+    """
     twin = narrow_twin()
     found = [
         (target, operand, f"{target.name}-{operand}-{tile.instruction.name.replace(' ', '-')}")
@@ -157,4 +161,9 @@ def integer_cases() -> list[Any]:
     for target, how in ((isa.with_features(isa.V4, tile.features), "registers"), (vectors, "model")):
         if set(target.features) <= set(best.features):
             found.append((target, f"{tile.name}_i8", f"{target.name}-{tile.instruction.name}-{how}"))
+    for level in runnable_targets():
+        lacking = {name for tile in level.tiles if tile.operand == "i8" for name in tile.features}
+        if lacking - set(best.features):
+            target = dots.modelled(level)
+            found.append((target, "i8", f"{target.name}-i8-vpdpbusd"))
     return [pytest.param(target, operand, id=name) for target, operand, name in found]

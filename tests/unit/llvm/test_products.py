@@ -20,6 +20,7 @@ from sardonyx.object import engine
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.unit.kernels.native import integer_cases, most_weight
+from tests.unit.llvm.dots import modelled, vpdpbusd
 from tests.unit.llvm.registers import rounded_halves, vdpbf16ps, widened
 from tests.unit.llvm.written import run
 
@@ -65,6 +66,26 @@ def test_sums_are_exact(target: Target, operand: str) -> None:
         )
         exact = total + tile.instruction.steps * (a.astype(np.int64) * b).sum(1)
         assert np.array_equal(got, exact.astype(np.int32))
+
+
+@pytest.mark.parametrize("level", [isa.V3, isa.V4], ids=lambda level: level.name)
+@pytest.mark.parametrize("extra", [None, "avxvnni", "avx512vnni"])
+def test_products_of_bytes_are_those_of_the_model(level: Target, extra: str | None) -> None:
+    """In IR, and where this machine has it by the instruction itself."""
+    if extra and extra not in isa.EXTRAS[level.name]:
+        pytest.skip(f"{level.name} knows no {extra}")
+    target = isa.with_features(level, [extra]) if extra else modelled(level)
+    need(target)
+    instruction = Goal(target).tile("i8").instruction
+    assert instruction.mnemonic == "vpdpbusd"
+    rng, lanes = np.random.default_rng(7), target.lanes
+    for _ in range(50):
+        total = rng.integers(-(2**31), 2**31 - 1, lanes, np.int32)
+        a = rng.integers(0, 255, (lanes, 4), np.uint8, endpoint=True)
+        b = rng.integers(-128, 127, (lanes, 4), np.int8, endpoint=True)
+        words = (x.view(np.int32).ravel() for x in (a, b))
+        (got,) = run(lambda f, t, x, y: [add_products(f, t, x, y, instruction)], total, *words, target=target)
+        np.testing.assert_array_equal(got, vpdpbusd(total, a, b))
 
 
 ROUNDED = isa.with_features(isa.V4, ["avx512bf16"])
